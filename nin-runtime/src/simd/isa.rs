@@ -1,0 +1,199 @@
+//! Which instruction set to use: found once, forced by `NIN_ISA`, entered by [`Isa::run`].
+
+use super::{Kernel, scalar::Scalar};
+
+/// An instruction set that this processor has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Isa(Kind);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Scalar,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+}
+
+/// Whether the processor has a feature: asked at run time where `std` is there, else what the
+/// build allows.
+#[cfg(target_arch = "x86_64")]
+macro_rules! has {
+    ($($feature:tt),*) => {{
+        #[cfg(feature = "std")]
+        let has = true $(&& std::is_x86_feature_detected!($feature))*;
+        #[cfg(not(feature = "std"))]
+        let has = true $(&& cfg!(target_feature = $feature))*;
+        has
+    }};
+}
+
+impl Isa {
+    /// Plain Rust, on every processor.
+    pub const SCALAR: Self = Self(Kind::Scalar);
+
+    /// Every instruction set of this processor, slowest first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        [
+            Some(Self::SCALAR),
+            #[cfg(target_arch = "x86_64")]
+            has!("avx2", "fma", "f16c").then_some(Self(Kind::Avx2)),
+            #[cfg(target_arch = "x86_64")]
+            has!("avx2", "fma", "f16c", "avx512f").then_some(Self(Kind::Avx512)),
+            #[cfg(target_arch = "aarch64")]
+            Some(Self(Kind::Neon)),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// The best instruction set of this processor, or the one that the environment variable
+    /// `NIN_ISA` names; looked up once.
+    ///
+    /// # Panics
+    /// If `NIN_ISA` names an instruction set that is unknown or that this processor lacks.
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub fn get() -> Self {
+        static ISA: std::sync::OnceLock<Isa> = std::sync::OnceLock::new();
+        *ISA.get_or_init(|| match std::env::var("NIN_ISA") {
+            Err(_) => Self::best(),
+            Ok(name) => Self::available().find(|isa| isa.name() == name).unwrap_or_else(|| {
+                let names: std::vec::Vec<_> = Self::available().map(Self::name).collect();
+                panic!(
+                    "NIN_ISA={name} is not to be had here; this processor has {}",
+                    names.join(", ")
+                )
+            }),
+        })
+    }
+
+    /// The best instruction set that the build allows.
+    #[cfg(not(feature = "std"))]
+    #[must_use]
+    pub fn get() -> Self {
+        Self::best()
+    }
+
+    fn best() -> Self {
+        Self::available().last().unwrap_or(Self::SCALAR)
+    }
+
+    /// The name that `NIN_ISA` knows it by.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Kind::Scalar => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => "neon",
+        }
+    }
+
+    /// Runs a kernel, compiled for this instruction set.
+    #[inline]
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Kind::Scalar => kernel.run(Scalar),
+            // SAFETY: an `Isa` of this kind is made only after the processor was asked.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => unsafe { run_avx2(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => unsafe { run_avx512(kernel) },
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => kernel.run(super::neon::Neon::new()),
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: this function is entered only where the instructions are there.
+    kernel.run(unsafe { super::x86::Avx2::new() })
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c,avx512f")]
+fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: this function is entered only where the instructions are there.
+    kernel.run(unsafe { super::x86::Avx512::new() })
+}
+
+/// Denormal numbers are taken as zero while this lives; then the thread's mode is as it was.
+///
+/// They turn up in gradients of nets that have learnt, and cost over a hundred cycles each.
+#[cfg(feature = "std")]
+pub(crate) struct FlushDenormals {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    saved: ControlWord,
+}
+
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+type ControlWord = u32;
+#[cfg(all(feature = "std", target_arch = "aarch64"))]
+type ControlWord = u64;
+
+#[cfg(feature = "std")]
+impl FlushDenormals {
+    pub(crate) fn new() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            // Bit 15: results that would be denormal are zero. Bit 6: so are operands.
+            let saved = control_word();
+            set_control_word(saved | (1 << 15) | (1 << 6));
+            Self { saved }
+        }
+        #[cfg(target_arch = "aarch64")]
+        {
+            // Bit 24: flush to zero, operands and results.
+            let saved = control_word();
+            set_control_word(saved | (1 << 24));
+            Self { saved }
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        Self {}
+    }
+}
+
+#[cfg(feature = "std")]
+impl Drop for FlushDenormals {
+    fn drop(&mut self) {
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+        set_control_word(self.saved);
+    }
+}
+
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+fn control_word() -> ControlWord {
+    let mut word: ControlWord = 0;
+    // SAFETY: stores the SSE control word, which every x86-64 processor has, into a local.
+    unsafe { core::arch::asm!("stmxcsr [{}]", in(reg) &raw mut word, options(nostack)) };
+    word
+}
+
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+fn set_control_word(word: ControlWord) {
+    // SAFETY: changes only how denormals are treated, or restores what was read before.
+    unsafe { core::arch::asm!("ldmxcsr [{}]", in(reg) &raw const word, options(nostack)) };
+}
+
+#[cfg(all(feature = "std", target_arch = "aarch64"))]
+fn control_word() -> ControlWord {
+    let word: ControlWord;
+    // SAFETY: reads the floating-point control register.
+    unsafe { core::arch::asm!("mrs {}, fpcr", out(reg) word, options(nomem, nostack)) };
+    word
+}
+
+#[cfg(all(feature = "std", target_arch = "aarch64"))]
+fn set_control_word(word: ControlWord) {
+    // SAFETY: changes only how denormals are treated, or restores what was read before.
+    unsafe { core::arch::asm!("msr fpcr, {}", in(reg) word, options(nostack)) };
+}

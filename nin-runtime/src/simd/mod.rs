@@ -1,0 +1,142 @@
+//! The vector abstraction: the one place that knows instruction sets.
+//!
+//! A kernel is written once, as a [`Kernel`], generic over a [`Simd`] token. [`Isa::run`] enters a
+//! function compiled for the processor's instructions and hands the kernel the token that belongs
+//! to them. A token, and so a vector, exists only where the processor has the instructions: that
+//! is why arithmetic on vectors is safe.
+//!
+//! Everything a kernel calls must be `#[inline(always)]`; only then is it compiled with the
+//! instructions of the function that it ends up in.
+//!
+//! Why not a crate: panels are 16 floats wide on every machine, so that weights have one layout,
+//! and register tiles are chosen per instruction set; both want little more than the operations
+//! below, and the runtime stays free of dependencies that a user would have to compile.
+
+mod isa;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(feature = "std")]
+pub(crate) use isa::FlushDenormals;
+pub use isa::Isa;
+
+use core::ops::{Add, Mul, Sub};
+
+/// Width of a weight panel and unit of channel padding, in elements.
+pub const PANEL: usize = 16;
+
+/// `n` rounded up to a multiple of [`PANEL`].
+#[must_use]
+pub const fn padded(n: usize) -> usize {
+    n.div_ceil(PANEL) * PANEL
+}
+
+/// Some lanes of `f32`.
+///
+/// Values come from a [`Simd`] token, so whoever holds one may use the instructions.
+pub trait Vector:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Send + Sync + 'static
+{
+    /// `self · a + b`, fused where the processor can.
+    #[must_use]
+    fn mul_add(self, a: Self, b: Self) -> Self;
+
+    /// Each lane times `c`.
+    #[must_use]
+    fn scale(self, c: f32) -> Self;
+
+    /// `self · c + b`, fused where the processor can.
+    #[must_use]
+    fn scale_add(self, c: f32, b: Self) -> Self;
+}
+
+/// A processor's vector instructions, as a token that exists only where they do.
+pub trait Simd: Copy + Send + Sync + 'static {
+    /// A register of `f32`.
+    type V: Vector;
+    /// One truth value a lane.
+    type Mask: Copy;
+    /// `f32` lanes in a register; divides [`PANEL`].
+    const LANES: usize;
+    /// Rows of the largest register tile.
+    const MAX_ROWS: usize;
+    /// Panels that the largest register tile is wide.
+    const MAX_PANELS: usize;
+
+    /// `x` in every lane.
+    fn splat(self, x: f32) -> Self::V;
+
+    /// Reads [`LANES`](Self::LANES) values.
+    ///
+    /// # Safety
+    /// `p` must be valid for reading that many values; no alignment is asked for.
+    unsafe fn load(self, p: *const f32) -> Self::V;
+
+    /// Writes [`LANES`](Self::LANES) values.
+    ///
+    /// # Safety
+    /// `p` must be valid for writing that many values; no alignment is asked for.
+    unsafe fn store(self, p: *mut f32, v: Self::V);
+
+    /// Reads [`LANES`](Self::LANES) half-precision values and widens them.
+    ///
+    /// # Safety
+    /// `p` must be valid for reading that many values; no alignment is asked for.
+    unsafe fn load_f16(self, p: *const half::f16) -> Self::V;
+
+    /// Rounds to half precision, to nearest even, and writes [`LANES`](Self::LANES) values.
+    ///
+    /// # Safety
+    /// `p` must be valid for writing that many values; no alignment is asked for.
+    unsafe fn store_f16(self, p: *mut half::f16, v: Self::V);
+
+    /// `max(v, 0)`; NaN stays NaN.
+    fn relu(self, v: Self::V) -> Self::V;
+
+    /// `a / b`, rounded correctly.
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+
+    /// The square root, rounded correctly.
+    fn sqrt(self, v: Self::V) -> Self::V;
+
+    /// Where `a > b`; false where either is NaN.
+    fn gt(self, a: Self::V, b: Self::V) -> Self::Mask;
+
+    /// Where `a == b`; false where either is NaN.
+    fn eq(self, a: Self::V, b: Self::V) -> Self::Mask;
+
+    /// Where `v` is NaN.
+    fn is_nan(self, v: Self::V) -> Self::Mask;
+
+    /// Where either is true.
+    fn or(self, a: Self::Mask, b: Self::Mask) -> Self::Mask;
+
+    /// `a` where the mask is true, else `b`.
+    fn select(self, mask: Self::Mask, a: Self::V, b: Self::V) -> Self::V;
+
+    /// `v` where `gate` is positive or NaN, else 0: the derivative of the ReLU whose output is
+    /// `gate`, as PyTorch's `threshold_backward` has it.
+    #[inline(always)]
+    fn gate(self, gate: Self::V, v: Self::V) -> Self::V {
+        let zero = self.splat(0.0);
+        let open = self.or(self.gt(gate, zero), self.is_nan(gate));
+        self.select(open, v, zero)
+    }
+}
+
+/// Work that is written once and compiled for each instruction set.
+///
+/// Implementations mark `run` as `#[inline(always)]`.
+pub trait Kernel {
+    /// What the work gives.
+    type Output;
+
+    /// Does the work with the instructions that `simd` stands for.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! Plain Rust for every processor: four lanes that the optimizer may turn into vectors.
+
+use super::{Simd, Vector};
+use core::ops::{Add, Mul, Sub};
+use half::f16;
+
+const LANES: usize = 4;
+
+/// The token for plain Rust.
+#[derive(Clone, Copy)]
+pub struct Scalar;
+
+/// Four floats.
+#[derive(Clone, Copy)]
+pub struct F32x4([f32; LANES]);
+
+#[inline(always)]
+fn zip(a: F32x4, b: F32x4, f: impl Fn(f32, f32) -> f32) -> F32x4 {
+    F32x4(core::array::from_fn(|i| f(a.0[i], b.0[i])))
+}
+
+impl Add for F32x4 {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, b: Self) -> Self {
+        zip(self, b, |a, b| a + b)
+    }
+}
+
+impl Sub for F32x4 {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, b: Self) -> Self {
+        zip(self, b, |a, b| a - b)
+    }
+}
+
+impl Mul for F32x4 {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, b: Self) -> Self {
+        zip(self, b, |a, b| a * b)
+    }
+}
+
+impl Vector for F32x4 {
+    // Not `f32::mul_add`: without the instruction that is a slow call into the mathematics library.
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        self * a + b
+    }
+
+    #[inline(always)]
+    fn scale(self, c: f32) -> Self {
+        F32x4(self.0.map(|x| x * c))
+    }
+
+    #[inline(always)]
+    fn scale_add(self, c: f32, b: Self) -> Self {
+        self.scale(c) + b
+    }
+}
+
+impl Simd for Scalar {
+    type V = F32x4;
+    type Mask = [bool; LANES];
+    const LANES: usize = LANES;
+    const MAX_ROWS: usize = 3;
+    const MAX_PANELS: usize = 1;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> F32x4 {
+        F32x4([x; LANES])
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> F32x4 {
+        // SAFETY: the caller vouches for four values; an array needs only the alignment of `f32`.
+        F32x4(unsafe { p.cast::<[f32; LANES]>().read() })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: F32x4) {
+        // SAFETY: as for `load`.
+        unsafe { p.cast::<[f32; LANES]>().write(v.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f16(self, p: *const f16) -> F32x4 {
+        // SAFETY: as for `load`.
+        F32x4(unsafe { p.cast::<[f16; LANES]>().read() }.map(f16::to_f32))
+    }
+
+    #[inline(always)]
+    unsafe fn store_f16(self, p: *mut f16, v: F32x4) {
+        // SAFETY: as for `load`.
+        unsafe { p.cast::<[f16; LANES]>().write(v.0.map(f16::from_f32)) }
+    }
+
+    #[inline(always)]
+    fn relu(self, v: F32x4) -> F32x4 {
+        F32x4(v.0.map(|x| if x < 0.0 { 0.0 } else { x }))
+    }
+
+    #[inline(always)]
+    fn div(self, a: F32x4, b: F32x4) -> F32x4 {
+        zip(a, b, |a, b| a / b)
+    }
+
+    #[inline(always)]
+    fn sqrt(self, v: F32x4) -> F32x4 {
+        F32x4(v.0.map(sqrt))
+    }
+
+    #[inline(always)]
+    fn gt(self, a: F32x4, b: F32x4) -> Self::Mask {
+        core::array::from_fn(|i| a.0[i] > b.0[i])
+    }
+
+    #[inline(always)]
+    fn eq(self, a: F32x4, b: F32x4) -> Self::Mask {
+        core::array::from_fn(|i| a.0[i] == b.0[i])
+    }
+
+    #[inline(always)]
+    fn is_nan(self, v: F32x4) -> Self::Mask {
+        v.0.map(f32::is_nan)
+    }
+
+    #[inline(always)]
+    fn or(self, a: Self::Mask, b: Self::Mask) -> Self::Mask {
+        core::array::from_fn(|i| a[i] || b[i])
+    }
+
+    #[inline(always)]
+    fn select(self, mask: Self::Mask, a: F32x4, b: F32x4) -> F32x4 {
+        F32x4(core::array::from_fn(|i| if mask[i] { a.0[i] } else { b.0[i] }))
+    }
+}
+
+#[cfg(feature = "std")]
+fn sqrt(x: f32) -> f32 {
+    x.sqrt()
+}
+
+/// Heron's iteration in `f64`, which rounds to the same `f32` as the instruction: `core` has no
+/// square root.
+#[cfg(not(feature = "std"))]
+fn sqrt(x: f32) -> f32 {
+    if x.is_nan() || x < 0.0 {
+        return f32::NAN;
+    }
+    if x == 0.0 || x.is_infinite() {
+        return x;
+    }
+    let x = f64::from(x);
+    // Halving the exponent gives a start within a factor of two; six steps reach f64's precision.
+    let mut root = f64::from_bits((x.to_bits() >> 1) + (1023u64 << 51));
+    for _ in 0..6 {
+        root = 0.5 * (root + x / root);
+    }
+    root as f32
+}

@@ -1,0 +1,125 @@
+//! Every operation on every instruction set of this machine against plain Rust.
+
+use super::*;
+use half::f16;
+
+/// Applies all operations lane by lane to two inputs of one register.
+struct AllOperations<'a> {
+    a: &'a [f32; PANEL],
+    b: &'a [f32; PANEL],
+}
+
+impl Kernel for AllOperations<'_> {
+    type Output = Vec<(&'static str, Vec<f32>)>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Self::Output {
+        let lanes = |v: S::V| {
+            let mut out = vec![0.0; S::LANES];
+            // SAFETY: `out` holds one register.
+            unsafe { s.store(out.as_mut_ptr(), v) };
+            out
+        };
+        // SAFETY: a panel is at least one register.
+        let (a, b) = unsafe { (s.load(self.a.as_ptr()), s.load(self.b.as_ptr())) };
+        let one = s.splat(1.0);
+        let zero = s.splat(0.0);
+        let mut halves = [f16::ZERO; PANEL];
+        // SAFETY: a panel is at least one register.
+        unsafe { s.store_f16(halves.as_mut_ptr(), a) };
+        vec![
+            ("add", lanes(a + b)),
+            ("sub", lanes(a - b)),
+            ("mul", lanes(a * b)),
+            ("mul_add", lanes(a.mul_add(b, one))),
+            ("scale", lanes(a.scale(3.0))),
+            ("scale_add", lanes(a.scale_add(3.0, b))),
+            ("relu", lanes(s.relu(a))),
+            ("div", lanes(s.div(a, b))),
+            ("sqrt", lanes(s.sqrt(a))),
+            ("gt", lanes(s.select(s.gt(a, b), one, zero))),
+            ("eq", lanes(s.select(s.eq(a, b), one, zero))),
+            ("nan", lanes(s.select(s.is_nan(a), one, zero))),
+            ("or", lanes(s.select(s.or(s.is_nan(a), s.gt(a, b)), one, zero))),
+            ("gate", lanes(s.gate(a, b))),
+            // SAFETY: a panel is at least one register.
+            ("f16", lanes(unsafe { s.load_f16(halves.as_ptr()) })),
+        ]
+    }
+}
+
+fn expected(name: &str, a: f32, b: f32) -> f32 {
+    let truth = |t: bool| if t { 1.0 } else { 0.0 };
+    match name {
+        "add" => a + b,
+        "sub" => a - b,
+        "mul" => a * b,
+        "mul_add" => a.mul_add(b, 1.0),
+        "scale" => a * 3.0,
+        "scale_add" => a.mul_add(3.0, b),
+        "relu" => {
+            if a < 0.0 {
+                0.0
+            } else {
+                a
+            }
+        }
+        "div" => a / b,
+        "sqrt" => a.sqrt(),
+        "gt" => truth(a > b),
+        "eq" => truth(a == b),
+        "nan" => truth(a.is_nan()),
+        "or" => truth(a.is_nan() || a > b),
+        "gate" => {
+            if a <= 0.0 {
+                0.0
+            } else {
+                b
+            }
+        }
+        "f16" => f16::from_f32(a).to_f32(),
+        _ => unreachable!(),
+    }
+}
+
+#[test]
+fn every_operation_agrees_with_plain_rust_on_every_instruction_set() {
+    let interesting = [0.0, -0.0, 1.0, -1.5, 3.0, f32::NAN, f32::INFINITY, 1e-3, -7.25, 65504.0];
+    for isa in Isa::available() {
+        for i in 0..interesting.len() {
+            for j in 0..interesting.len() {
+                let a = core::array::from_fn(|k| interesting[(i + k) % interesting.len()]);
+                let b = core::array::from_fn(|k| interesting[(j + 3 * k) % interesting.len()]);
+                for (name, lanes) in isa.run(AllOperations { a: &a, b: &b }) {
+                    for (lane, &got) in lanes.iter().enumerate() {
+                        let want = expected(name, a[lane], b[lane]);
+                        let fused = name == "mul_add" || name == "scale_add";
+                        let near = fused && (got - want).abs() <= want.abs() * 1e-6;
+                        let same = got == want || (got.is_nan() && want.is_nan()) || near;
+                        assert!(
+                            same,
+                            "{} {name}({}, {}) = {got}, not {want}",
+                            isa.name(),
+                            a[lane],
+                            b[lane]
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(feature = "std")]
+#[test]
+fn denormals_are_flushed_only_while_the_guard_lives() {
+    let half = |x: f32| std::hint::black_box(x) * std::hint::black_box(0.5);
+    assert!(half(f32::MIN_POSITIVE) > 0.0);
+    {
+        let _guard = FlushDenormals::new();
+        if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+            assert_eq!(half(f32::MIN_POSITIVE), 0.0);
+        }
+    }
+    assert!(half(f32::MIN_POSITIVE) > 0.0);
+}

@@ -1,0 +1,270 @@
+//! AVX2 with FMA and F16C, and AVX-512F.
+
+use super::{Simd, Vector};
+use core::arch::x86_64::*;
+use core::ops::{Add, Mul, Sub};
+use half::f16;
+
+/// The token for AVX2, FMA and F16C.
+#[derive(Clone, Copy)]
+pub struct Avx2(());
+
+/// The token for AVX-512F.
+#[derive(Clone, Copy)]
+pub struct Avx512(());
+
+impl Avx2 {
+    /// # Safety
+    /// The processor must have AVX2, FMA and F16C.
+    #[inline(always)]
+    pub(super) unsafe fn new() -> Self {
+        Self(())
+    }
+}
+
+impl Avx512 {
+    /// # Safety
+    /// The processor must have AVX-512F.
+    #[inline(always)]
+    pub(super) unsafe fn new() -> Self {
+        Self(())
+    }
+}
+
+/// Eight floats in a `ymm` register.
+#[derive(Clone, Copy)]
+pub struct F32x8(__m256);
+
+/// Sixteen floats in a `zmm` register.
+#[derive(Clone, Copy)]
+pub struct F32x16(__m512);
+
+/// Implements the arithmetic of one register type by its intrinsics.
+macro_rules! vector {
+    ($vector:ident, $add:ident, $sub:ident, $mul:ident, $fma:ident, $set1:ident) => {
+        impl Add for $vector {
+            type Output = Self;
+            #[inline(always)]
+            fn add(self, b: Self) -> Self {
+                // SAFETY: a value of this type exists only where the instructions do.
+                Self(unsafe { $add(self.0, b.0) })
+            }
+        }
+
+        impl Sub for $vector {
+            type Output = Self;
+            #[inline(always)]
+            fn sub(self, b: Self) -> Self {
+                // SAFETY: a value of this type exists only where the instructions do.
+                Self(unsafe { $sub(self.0, b.0) })
+            }
+        }
+
+        impl Mul for $vector {
+            type Output = Self;
+            #[inline(always)]
+            fn mul(self, b: Self) -> Self {
+                // SAFETY: a value of this type exists only where the instructions do.
+                Self(unsafe { $mul(self.0, b.0) })
+            }
+        }
+
+        impl Vector for $vector {
+            #[inline(always)]
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                // SAFETY: a value of this type exists only where the instructions do.
+                Self(unsafe { $fma(self.0, a.0, b.0) })
+            }
+
+            #[inline(always)]
+            fn scale(self, c: f32) -> Self {
+                // SAFETY: a value of this type exists only where the instructions do.
+                self * Self(unsafe { $set1(c) })
+            }
+
+            #[inline(always)]
+            fn scale_add(self, c: f32, b: Self) -> Self {
+                // SAFETY: a value of this type exists only where the instructions do.
+                self.mul_add(Self(unsafe { $set1(c) }), b)
+            }
+        }
+    };
+}
+
+vector!(F32x8, _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_fmadd_ps, _mm256_set1_ps);
+vector!(F32x16, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_fmadd_ps, _mm512_set1_ps);
+
+impl Simd for Avx2 {
+    type V = F32x8;
+    type Mask = __m256;
+    const LANES: usize = 8;
+    // 12 sums, two vectors of weights and one broadcast fill 15 of 16 registers.
+    const MAX_ROWS: usize = 6;
+    const MAX_PANELS: usize = 1;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> F32x8 {
+        // SAFETY: the token exists only where the instructions do; so below.
+        F32x8(unsafe { _mm256_set1_ps(x) })
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> F32x8 {
+        // SAFETY: the caller vouches for eight values.
+        F32x8(unsafe { _mm256_loadu_ps(p) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: F32x8) {
+        // SAFETY: the caller vouches for eight values.
+        unsafe { _mm256_storeu_ps(p, v.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f16(self, p: *const f16) -> F32x8 {
+        // SAFETY: the caller vouches for eight values of 16 bits.
+        F32x8(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(p.cast())) })
+    }
+
+    #[inline(always)]
+    unsafe fn store_f16(self, p: *mut f16, v: F32x8) {
+        // SAFETY: the caller vouches for eight values of 16 bits.
+        unsafe { _mm_storeu_si128(p.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v.0)) }
+    }
+
+    #[inline(always)]
+    fn relu(self, v: F32x8) -> F32x8 {
+        // `maxps` gives its second operand where either is NaN.
+        // SAFETY: the token exists only where the instructions do.
+        F32x8(unsafe { _mm256_max_ps(_mm256_setzero_ps(), v.0) })
+    }
+
+    #[inline(always)]
+    fn div(self, a: F32x8, b: F32x8) -> F32x8 {
+        // SAFETY: the token exists only where the instructions do.
+        F32x8(unsafe { _mm256_div_ps(a.0, b.0) })
+    }
+
+    #[inline(always)]
+    fn sqrt(self, v: F32x8) -> F32x8 {
+        // SAFETY: the token exists only where the instructions do.
+        F32x8(unsafe { _mm256_sqrt_ps(v.0) })
+    }
+
+    #[inline(always)]
+    fn gt(self, a: F32x8, b: F32x8) -> __m256 {
+        // SAFETY: the token exists only where the instructions do.
+        unsafe { _mm256_cmp_ps::<_CMP_GT_OQ>(a.0, b.0) }
+    }
+
+    #[inline(always)]
+    fn eq(self, a: F32x8, b: F32x8) -> __m256 {
+        // SAFETY: the token exists only where the instructions do.
+        unsafe { _mm256_cmp_ps::<_CMP_EQ_OQ>(a.0, b.0) }
+    }
+
+    #[inline(always)]
+    fn is_nan(self, v: F32x8) -> __m256 {
+        // SAFETY: the token exists only where the instructions do.
+        unsafe { _mm256_cmp_ps::<_CMP_UNORD_Q>(v.0, v.0) }
+    }
+
+    #[inline(always)]
+    fn or(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the token exists only where the instructions do.
+        unsafe { _mm256_or_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn select(self, mask: __m256, a: F32x8, b: F32x8) -> F32x8 {
+        // SAFETY: the token exists only where the instructions do.
+        F32x8(unsafe { _mm256_blendv_ps(b.0, a.0, mask) })
+    }
+}
+
+impl Simd for Avx512 {
+    type V = F32x16;
+    type Mask = __mmask16;
+    const LANES: usize = 16;
+    // 24 sums, two vectors of weights and one broadcast: 27 of 32 registers.
+    const MAX_ROWS: usize = 12;
+    const MAX_PANELS: usize = 2;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> F32x16 {
+        // SAFETY: the token exists only where the instructions do; so below.
+        F32x16(unsafe { _mm512_set1_ps(x) })
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> F32x16 {
+        // SAFETY: the caller vouches for sixteen values.
+        F32x16(unsafe { _mm512_loadu_ps(p) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: F32x16) {
+        // SAFETY: the caller vouches for sixteen values.
+        unsafe { _mm512_storeu_ps(p, v.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f16(self, p: *const f16) -> F32x16 {
+        // SAFETY: the caller vouches for sixteen values of 16 bits.
+        F32x16(unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(p.cast())) })
+    }
+
+    #[inline(always)]
+    unsafe fn store_f16(self, p: *mut f16, v: F32x16) {
+        // SAFETY: the caller vouches for sixteen values of 16 bits.
+        unsafe { _mm256_storeu_si256(p.cast(), _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v.0)) }
+    }
+
+    #[inline(always)]
+    fn relu(self, v: F32x16) -> F32x16 {
+        // `maxps` gives its second operand where either is NaN.
+        // SAFETY: the token exists only where the instructions do.
+        F32x16(unsafe { _mm512_max_ps(_mm512_setzero_ps(), v.0) })
+    }
+
+    #[inline(always)]
+    fn div(self, a: F32x16, b: F32x16) -> F32x16 {
+        // SAFETY: the token exists only where the instructions do.
+        F32x16(unsafe { _mm512_div_ps(a.0, b.0) })
+    }
+
+    #[inline(always)]
+    fn sqrt(self, v: F32x16) -> F32x16 {
+        // SAFETY: the token exists only where the instructions do.
+        F32x16(unsafe { _mm512_sqrt_ps(v.0) })
+    }
+
+    #[inline(always)]
+    fn gt(self, a: F32x16, b: F32x16) -> __mmask16 {
+        // SAFETY: the token exists only where the instructions do.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a.0, b.0) }
+    }
+
+    #[inline(always)]
+    fn eq(self, a: F32x16, b: F32x16) -> __mmask16 {
+        // SAFETY: the token exists only where the instructions do.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a.0, b.0) }
+    }
+
+    #[inline(always)]
+    fn is_nan(self, v: F32x16) -> __mmask16 {
+        // SAFETY: the token exists only where the instructions do.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(v.0, v.0) }
+    }
+
+    #[inline(always)]
+    fn or(self, a: __mmask16, b: __mmask16) -> __mmask16 {
+        a | b
+    }
+
+    #[inline(always)]
+    fn select(self, mask: __mmask16, a: F32x16, b: F32x16) -> F32x16 {
+        // SAFETY: the token exists only where the instructions do.
+        F32x16(unsafe { _mm512_mask_blend_ps(mask, b.0, a.0) })
+    }
+}

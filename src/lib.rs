@@ -1,0 +1,1 @@
+//! An ahead-of-time compiler for Network-in-Network models.

@@ -10,6 +10,10 @@ extern crate alloc;
 mod error;
 mod params;
 pub mod simd;
+mod threads;
 
 pub use error::{Error, Result};
 pub use params::{Order, ParamInfo};
+#[cfg(feature = "parallel")]
+pub use threads::Threads;
+pub use threads::{Context, DisjointMut};

@@ -1,0 +1,123 @@
+//! Work shared between threads: a [`Context`] that every driver gets, and a fork-join pool.
+//!
+//! The pool is our own because two promises need it: after construction nothing allocates (rayon's
+//! way into its pool does, every few dozen calls), and a layer of a small net can be shared, which
+//! takes a hand-over in about a microsecond (workers wait actively for a moment before they sleep).
+//!
+//! How work is split never changes what is computed: tasks write to disjoint places and no sum is
+//! divided between them.
+
+use crate::simd::Isa;
+use core::marker::PhantomData;
+use core::ops::Range;
+
+#[cfg(feature = "parallel")]
+mod pool;
+#[cfg(feature = "parallel")]
+pub use pool::Threads;
+
+/// What a driver needs besides its data: the instruction set and the threads.
+#[derive(Clone)]
+pub struct Context {
+    isa: Isa,
+    #[cfg(feature = "parallel")]
+    threads: Option<Threads>,
+}
+
+impl Context {
+    /// The context of the calling thread: the best instruction set or the one that `NIN_ISA` names,
+    /// and the threads of the enclosing [`Threads::install`], or all cores.
+    #[must_use]
+    pub fn current() -> Self {
+        Self {
+            isa: Isa::get(),
+            #[cfg(feature = "parallel")]
+            threads: Some(Threads::current()),
+        }
+    }
+
+    /// A context without other threads.
+    #[must_use]
+    pub fn sequential(isa: Isa) -> Self {
+        Self {
+            isa,
+            #[cfg(feature = "parallel")]
+            threads: None,
+        }
+    }
+
+    /// The instruction set to use.
+    #[must_use]
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// How many threads may work at once, the calling one included.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        #[cfg(feature = "parallel")]
+        if let Some(threads) = &self.threads {
+            return threads.count();
+        }
+        1
+    }
+
+    /// Calls `task(0)` to `task(tasks - 1)`, each once, in any order, on any of the threads.
+    ///
+    /// `work` is the number of multiply-adds (or of elements moved) in all: below the cost of a
+    /// hand-over the calling thread does everything itself.
+    pub fn for_each(&self, tasks: usize, work: usize, task: impl Fn(usize) + Sync) {
+        /// What one core does in about three times the time of a hand-over.
+        const WORTHWHILE: usize = 1 << 17;
+        #[cfg(feature = "parallel")]
+        if let Some(threads) = self.threads.as_ref().filter(|_| tasks > 1 && work >= WORTHWHILE) {
+            threads.run(tasks, &task);
+            return;
+        }
+        let _ = (work, WORTHWHILE);
+        (0..tasks).for_each(task);
+    }
+}
+
+/// One slice, handed out in disjoint parts to tasks that run at the same time.
+pub struct DisjointMut<'a, T> {
+    start: *mut T,
+    len: usize,
+    slice: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: a part is handed out under the caller's promise that no two overlap, so that this is
+// like sending each part to one thread.
+unsafe impl<T: Send> Sync for DisjointMut<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Send for DisjointMut<'_, T> {}
+
+impl<'a, T> DisjointMut<'a, T> {
+    /// Takes the slice for as long as parts are handed out.
+    pub fn new(slice: &'a mut [T]) -> Self {
+        Self { start: slice.as_mut_ptr(), len: slice.len(), slice: PhantomData }
+    }
+
+    /// The elements in `range`.
+    ///
+    /// # Safety
+    /// While the part is in use, no overlapping part may be.
+    ///
+    /// # Panics
+    /// If the range does not lie in the slice.
+    #[expect(clippy::mut_from_ref, reason = "the caller promises that parts do not overlap")]
+    #[must_use]
+    pub unsafe fn part(&self, range: Range<usize>) -> &mut [T] {
+        assert!(range.start <= range.end && range.end <= self.len, "{range:?} of {}", self.len);
+        // SAFETY: in bounds by the check; alone by the caller's promise.
+        unsafe { core::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
+    }
+
+    /// The first element's address, for kernels whose parts interleave.
+    ///
+    /// Tasks that write through it must write to disjoint elements.
+    #[must_use]
+    pub fn as_mut_ptr(&self) -> *mut T {
+        self.start
+    }
+}

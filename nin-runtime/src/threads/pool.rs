@@ -1,0 +1,377 @@
+//! A fork-join pool that allocates nothing after it is made.
+
+use crate::simd::FlushDenormals;
+use std::cell::{Cell, RefCell, UnsafeCell};
+use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+
+/// A number of threads for nets to run on, like rayon's `ThreadPool`.
+///
+/// ```
+/// let threads = nin_runtime::Threads::new(2);
+/// threads.install(|| { /* nets that run here use two threads */ });
+/// ```
+///
+/// Outside [`install`](Self::install), nets use one thread for each core, or as many as the
+/// environment variable `NIN_THREADS` says. The number changes how fast a result comes, never a
+/// bit of it.
+#[derive(Clone)]
+pub struct Threads(Arc<Pool>);
+
+thread_local! {
+    static INSTALLED: RefCell<Option<Threads>> = const { RefCell::new(None) };
+    /// Whether this thread is running a task: then it must not wait for the pool.
+    static IN_TASK: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Threads {
+    /// A pool of `count` threads, the calling one included; the others sleep when there is nothing
+    /// to do.
+    ///
+    /// # Panics
+    /// If `count` is 0, or the system gives no more threads.
+    #[must_use]
+    pub fn new(count: usize) -> Self {
+        assert!(count > 0, "a net needs at least one thread");
+        let shared = Arc::new(Shared::default());
+        let workers = (1..count)
+            .map(|i| {
+                let shared = Arc::clone(&shared);
+                std::thread::Builder::new()
+                    .name(format!("nin-{i}"))
+                    .spawn(move || shared.work())
+                    .expect("the system gives another thread")
+            })
+            .collect();
+        Self(Arc::new(Pool { shared, workers }))
+    }
+
+    /// Runs `f`; nets that run inside use these threads.
+    pub fn install<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Restore(Option<Threads>);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                INSTALLED.set(self.0.take());
+            }
+        }
+        let _restore = Restore(INSTALLED.replace(Some(self.clone())));
+        f()
+    }
+
+    /// How many threads work at once, the calling one included.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.workers.len() + 1
+    }
+
+    pub(super) fn current() -> Self {
+        static GLOBAL: OnceLock<Threads> = OnceLock::new();
+        INSTALLED
+            .with_borrow(Clone::clone)
+            .unwrap_or_else(|| GLOBAL.get_or_init(|| Self::new(default_count())).clone())
+    }
+
+    /// Calls `task(0)` to `task(tasks - 1)`, shared with the workers that are awake in time.
+    ///
+    /// If the pool is in use, by another thread or because this is a task itself, the calling
+    /// thread does everything.
+    pub(super) fn run<F: Fn(usize) + Sync>(&self, tasks: usize, task: &F) {
+        let shared = &*self.0.shared;
+        if self.0.workers.is_empty() || IN_TASK.get() || shared.busy.swap(true, Ordering::Acquire) {
+            (0..tasks).for_each(task);
+            return;
+        }
+        shared.open(Job::new(tasks, task));
+        // Closes the job and waits for the workers inside it, even if a task panics here, since
+        // they use `task`.
+        let closing = Closing(shared);
+        shared.run_tasks(task, tasks);
+        drop(closing);
+        assert!(!shared.panicked.swap(false, Ordering::Relaxed), "a task of the pool panicked");
+    }
+}
+
+fn default_count() -> usize {
+    match std::env::var("NIN_THREADS") {
+        Err(_) => std::thread::available_parallelism().map_or(1, NonZero::get),
+        Ok(text) => match text.parse() {
+            Ok(count @ 1..) => count,
+            _ => panic!("NIN_THREADS={text} is not a number of threads: give 1 or more"),
+        },
+    }
+}
+
+struct Pool {
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.shutdown.store(true, Ordering::Release);
+        self.shared.wake();
+        for worker in self.workers.drain(..) {
+            // A worker catches its tasks' panics, so it has none of its own to pass on.
+            let _ = worker.join();
+        }
+    }
+}
+
+/// A task function whose type and lifetime are forgotten while workers run it.
+#[derive(Clone, Copy)]
+struct Job {
+    task: *const (),
+    /// Calls `task` for the indices that are left.
+    run: unsafe fn(&Shared, *const (), usize),
+    tasks: usize,
+}
+
+impl Job {
+    fn new<F: Fn(usize) + Sync>(tasks: usize, task: &F) -> Self {
+        unsafe fn run<F: Fn(usize) + Sync>(shared: &Shared, task: *const (), tasks: usize) {
+            // SAFETY: `task` was made from a `&F` that outlives the job.
+            shared.run_tasks(unsafe { &*task.cast::<F>() }, tasks);
+        }
+        Self { task: std::ptr::from_ref(task).cast(), run: run::<F>, tasks }
+    }
+
+    fn none() -> Self {
+        Self::new(0, &|_| {})
+    }
+}
+
+/// Set in `Shared::state` while workers may enter the job.
+const OPEN: u64 = 1 << 31;
+/// Added to `Shared::state` for each new job; the bits below `OPEN` count the workers inside.
+const NEXT_JOB: u64 = 1 << 32;
+
+struct Shared {
+    /// The number of the job, whether it is open, and how many workers are inside.
+    state: AtomicU64,
+    job: UnsafeCell<Job>,
+    next_task: AtomicUsize,
+    busy: AtomicBool,
+    panicked: AtomicBool,
+    shutdown: AtomicBool,
+    sleeping: Mutex<usize>,
+    alarm: Condvar,
+    /// A copy of `sleeping` that can be read without the lock.
+    sleepers: AtomicUsize,
+}
+
+// SAFETY: `job` is written only by the thread that holds `busy`, while no job is open and no
+// worker is inside, and read only by workers that have entered. Its task is `Sync`.
+unsafe impl Sync for Shared {}
+// SAFETY: the pointer in `job` is used only as above.
+unsafe impl Send for Shared {}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            state: AtomicU64::new(0),
+            job: UnsafeCell::new(Job::none()),
+            next_task: AtomicUsize::new(0),
+            busy: AtomicBool::new(false),
+            panicked: AtomicBool::new(false),
+            shutdown: AtomicBool::new(false),
+            sleeping: Mutex::new(0),
+            alarm: Condvar::new(),
+            sleepers: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Shared {
+    fn open(&self, job: Job) {
+        // SAFETY: no job is open and no worker inside, so nobody reads.
+        unsafe { *self.job.get() = job };
+        self.next_task.store(0, Ordering::Relaxed);
+        // The state has no worker inside and is closed: the number goes up, the job opens.
+        self.state.fetch_add(NEXT_JOB + OPEN, Ordering::SeqCst);
+        if self.sleepers.load(Ordering::SeqCst) > 0 {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        let _guard = self.sleeping.lock().unwrap_or_else(PoisonError::into_inner);
+        self.alarm.notify_all();
+    }
+
+    fn run_tasks(&self, task: &impl Fn(usize), tasks: usize) {
+        struct InTask;
+        impl Drop for InTask {
+            fn drop(&mut self) {
+                IN_TASK.set(false);
+            }
+        }
+        IN_TASK.set(true);
+        let _in_task = InTask;
+        loop {
+            let i = self.next_task.fetch_add(1, Ordering::Relaxed);
+            if i >= tasks {
+                return;
+            }
+            task(i);
+        }
+    }
+
+    /// A worker's life: wait for an open job that is new, enter it, help, leave.
+    fn work(&self) {
+        let mut last = 0;
+        while let Some(number) = self.wait_for_job(last) {
+            last = number;
+            // SAFETY: this worker is inside an open job, so nobody writes.
+            let job = unsafe { *self.job.get() };
+            let _flush = FlushDenormals::new();
+            // SAFETY: the thread that opened the job keeps its task alive until all have left.
+            let help = AssertUnwindSafe(|| unsafe { (job.run)(self, job.task, job.tasks) });
+            if catch_unwind(help).is_err() {
+                self.panicked.store(true, Ordering::Relaxed);
+            }
+            self.state.fetch_sub(1, Ordering::Release);
+        }
+    }
+
+    /// Enters the next open job and gives its number; nothing at shutdown.
+    fn wait_for_job(&self, last: u64) -> Option<u64> {
+        /// Some tens of microseconds: longer than between two layers, shorter than anyone minds.
+        const SPINS: usize = 4000;
+        loop {
+            for _ in 0..SPINS {
+                if let Some(number) = self.try_enter(last) {
+                    return Some(number);
+                }
+                if self.shutdown.load(Ordering::Acquire) {
+                    return None;
+                }
+                std::hint::spin_loop();
+            }
+            self.sleep(last);
+        }
+    }
+
+    fn try_enter(&self, last: u64) -> Option<u64> {
+        let state = self.state.load(Ordering::Relaxed);
+        let number = state / NEXT_JOB;
+        let fresh = state & OPEN != 0 && number != last;
+        let entered = fresh
+            && self
+                .state
+                .compare_exchange(state, state + 1, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok();
+        entered.then_some(number)
+    }
+
+    fn sleep(&self, last: u64) {
+        let mut sleeping = self.sleeping.lock().unwrap_or_else(PoisonError::into_inner);
+        *sleeping += 1;
+        self.sleepers.store(*sleeping, Ordering::SeqCst);
+        // Whoever opens a job after this look sees the sleeper and takes the lock to wake it.
+        let state = self.state.load(Ordering::SeqCst);
+        let fresh = state & OPEN != 0 && state / NEXT_JOB != last;
+        if !fresh && !self.shutdown.load(Ordering::SeqCst) {
+            sleeping = self.alarm.wait(sleeping).unwrap_or_else(PoisonError::into_inner);
+        }
+        *sleeping -= 1;
+        self.sleepers.store(*sleeping, Ordering::SeqCst);
+    }
+}
+
+struct Closing<'a>(&'a Shared);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        let shared = self.0;
+        // If a task panicked here, the workers need not do the rest.
+        if std::thread::panicking() {
+            shared.next_task.store(usize::MAX / 2, Ordering::Relaxed);
+        }
+        shared.state.fetch_and(!OPEN, Ordering::AcqRel);
+        let mut spins = 0_u32;
+        while shared.state.load(Ordering::Acquire) & (OPEN - 1) != 0 {
+            spins += 1;
+            if spins.is_multiple_of(1 << 14) {
+                std::thread::yield_now();
+            }
+            std::hint::spin_loop();
+        }
+        shared.busy.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum_of_squares(threads: &Threads, tasks: usize) -> usize {
+        let sum = AtomicUsize::new(0);
+        threads.run(tasks, &|i| {
+            sum.fetch_add(i * i, Ordering::Relaxed);
+        });
+        sum.into_inner()
+    }
+
+    #[test]
+    fn every_task_runs_once() {
+        for count in [1, 2, 5] {
+            let threads = Threads::new(count);
+            for tasks in [0, 1, 2, 3, 17, 1000] {
+                for _ in 0..50 {
+                    let want = (0..tasks).map(|i| i * i).sum();
+                    assert_eq!(sum_of_squares(&threads, tasks), want, "{tasks} on {count}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn workers_that_fell_asleep_wake_up() {
+        let threads = Threads::new(2);
+        for _ in 0..20 {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            assert_eq!(sum_of_squares(&threads, 100), 328_350);
+        }
+    }
+
+    #[test]
+    fn a_task_may_use_the_pool_and_so_may_other_threads() {
+        let threads = Threads::new(3);
+        let total = AtomicUsize::new(0);
+        threads.run(8, &|_| {
+            total.fetch_add(sum_of_squares(&threads, 4), Ordering::Relaxed);
+        });
+        assert_eq!(total.into_inner(), 8 * 14);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert_eq!(sum_of_squares(&threads, 100), 328_350));
+            }
+        });
+    }
+
+    #[test]
+    fn a_panic_in_a_task_reaches_the_caller_and_the_pool_lives_on() {
+        let threads = Threads::new(2);
+        for _ in 0..20 {
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                threads.run(64, &|i| assert!(i != 13, "unlucky"));
+            }));
+            assert!(panicked.is_err());
+            assert_eq!(sum_of_squares(&threads, 100), 328_350);
+        }
+    }
+
+    #[test]
+    fn install_sets_the_threads_and_puts_the_old_ones_back() {
+        let outer = Threads::new(2);
+        let inner = Threads::new(3);
+        outer.install(|| {
+            assert_eq!(Threads::current().count(), 2);
+            inner.install(|| assert_eq!(Threads::current().count(), 3));
+            assert_eq!(Threads::current().count(), 2);
+        });
+    }
+}

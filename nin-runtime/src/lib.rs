@@ -7,11 +7,14 @@
 
 extern crate alloc;
 
+mod buffer;
 mod error;
+mod gemm;
 mod params;
 pub mod simd;
 mod threads;
 
+pub use buffer::Buffer;
 pub use error::{Error, Result};
 pub use params::{Order, ParamInfo};
 #[cfg(feature = "parallel")]

@@ -186,8 +186,8 @@ impl Simd for Avx512 {
     type V = F32x16;
     type Mask = __mmask16;
     const LANES: usize = 16;
-    // 24 sums, two vectors of weights and one broadcast: 27 of 32 registers.
-    const MAX_ROWS: usize = 12;
+    // 20 sums, two vectors of weights and the broadcasts; with more rows the compiler spills.
+    const MAX_ROWS: usize = 10;
     const MAX_PANELS: usize = 2;
 
     #[inline(always)]

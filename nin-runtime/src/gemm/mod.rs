@@ -1,0 +1,153 @@
+//! Matrix products: the one kernel that convolutions, Winograd products and all their gradients
+//! run on.
+//!
+//! `C = A·B`, where `C` is `rows.0·rows.1 × panels·PANEL`. No operand is packed: each is described
+//! by strides, and the sum runs over a nest of three loops, so that the windows of a direct
+//! convolution are addressed where they lie. What a caller gets to choose is what stays in which
+//! cache: it calls with blocks of rows that fit.
+//!
+//! Per element of `C` the sum has one order, outermost loop first, whatever the blocking of rows
+//! and columns. That is why results do not depend on batches or threads.
+
+mod tile;
+
+use crate::simd::{Isa, Kernel, PANEL, Simd};
+
+/// One loop of the sum: how often it runs, and how far `A` and `B` move with each turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Axis {
+    pub(crate) count: usize,
+    pub(crate) a: usize,
+    pub(crate) b: usize,
+}
+
+impl Axis {
+    /// A loop that runs once.
+    pub(crate) const ONCE: Self = Self { count: 1, a: 0, b: 0 };
+}
+
+/// Where a matrix's rows and panels lie, in elements: row `(r, i)` of panel `p` starts at
+/// `r·outer + i·row + p·panel`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    pub(crate) outer: usize,
+    pub(crate) row: usize,
+    pub(crate) panel: usize,
+}
+
+/// What the sums start from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Start {
+    Zero,
+    /// This row of `panels·PANEL` values.
+    Bias(*const f32),
+    /// What stands in `C`.
+    Accumulate,
+}
+
+/// What happens to the sums before they are stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Finish {
+    Plain,
+    Relu,
+    /// Kept where this matrix, laid out as `C`, is positive or NaN, else zero.
+    Gate(*const f32),
+}
+
+/// A product to compute; see the module's page for the meaning of the strides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gemm {
+    /// Outer and inner count of rows; a register tile covers inner rows.
+    pub(crate) rows: (usize, usize),
+    /// Panels of 16 columns.
+    pub(crate) panels: usize,
+    /// The sum's loops, outermost first.
+    pub(crate) sum: [Axis; 3],
+    pub(crate) a: *const f32,
+    /// How far `A` moves with an outer and an inner row. Either the inner row or the innermost
+    /// sum must move it by 1.
+    pub(crate) a_rows: (usize, usize),
+    pub(crate) b: *const f32,
+    /// How far `B` moves with a panel.
+    pub(crate) b_panel: usize,
+    pub(crate) c: *mut f32,
+    pub(crate) output: Output,
+    pub(crate) start: Start,
+    pub(crate) finish: Finish,
+}
+
+impl Gemm {
+    /// Computes the product.
+    ///
+    /// # Safety
+    /// Every address that the strides and counts give must lie in a live allocation: of `A` one
+    /// element, of `B` and `C` (and the gate) [`PANEL`] elements. Nothing else may write to them
+    /// meanwhile, and `C` overlaps none of the others.
+    pub(crate) unsafe fn run(self, isa: Isa) {
+        debug_assert!(self.a_rows.1 == 1 || self.sum[2].a == 1, "{self:?}");
+        isa.run(self);
+    }
+}
+
+impl Kernel for Gemm {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        // SAFETY: `Gemm::run`, the only way here, passes its caller's promise on.
+        unsafe {
+            if self.sum[2].a == 1 {
+                self.columns::<S, true>(simd);
+            } else {
+                self.columns::<S, false>(simd);
+            }
+        }
+    }
+}
+
+impl Gemm {
+    /// The loop over panels, outermost, so that a panel of `B` stays in the nearest cache while
+    /// all rows of `A` pass.
+    #[inline(always)]
+    unsafe fn columns<S: Simd, const UNIT_K: bool>(&self, simd: S) {
+        let mut panel = 0;
+        while panel < self.panels {
+            // SAFETY: the panels are in range, so the caller's promise holds.
+            unsafe {
+                if S::MAX_PANELS >= 2 && panel + 2 <= self.panels {
+                    self.rows::<S, 2, UNIT_K>(simd, panel);
+                    panel += 2;
+                } else {
+                    self.rows::<S, 1, UNIT_K>(simd, panel);
+                    panel += 1;
+                }
+            }
+        }
+    }
+
+    /// The loop over rows, in tiles of nearly equal height: five and four rows use the registers
+    /// better than six and three.
+    #[inline(always)]
+    unsafe fn rows<S: Simd, const P: usize, const UNIT_K: bool>(&self, simd: S, panel: usize) {
+        let (outer, inner) = self.rows;
+        let tiles = inner.div_ceil(S::MAX_ROWS);
+        for r in 0..outer {
+            let mut i = 0;
+            for t in 0..tiles {
+                let height = (inner - i).div_ceil(tiles - t);
+                let place = tile::Place { outer: r, inner: i, panel };
+                // SAFETY: rows and panels are in range, so the caller's promise holds.
+                unsafe { tile::run::<S, P, UNIT_K>(simd, self, place, height) };
+                i += height;
+            }
+        }
+    }
+}
+
+/// Columns that `panels` panels have.
+pub(crate) const fn columns(panels: usize) -> usize {
+    panels * PANEL
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! The product against plain sums in `f64`, on every instruction set, for the shapes that its
+//! callers use.
+
+use super::*;
+
+fn values(n: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12345);
+    (0..n)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+/// `A` as (rows, k), `B` in panels of k × 16, `C` as (rows, columns).
+fn check_plain(isa: Isa, m: usize, panels: usize, k: usize, relu: bool) {
+    let n = columns(panels);
+    let (a, b, bias) = (values(m * k, 1), values(n * k, 2), values(n, 3));
+    let mut c = vec![f32::NAN; m * n];
+    let gemm = Gemm {
+        rows: (1, m),
+        panels,
+        sum: [Axis::ONCE, Axis::ONCE, Axis { count: k, a: 1, b: PANEL }],
+        a: a.as_ptr(),
+        a_rows: (0, k),
+        b: b.as_ptr(),
+        b_panel: k * PANEL,
+        c: c.as_mut_ptr(),
+        output: Output { outer: 0, row: n, panel: PANEL },
+        start: Start::Bias(bias.as_ptr()),
+        finish: if relu { Finish::Relu } else { Finish::Plain },
+    };
+    // SAFETY: the buffers have the lengths that the strides address.
+    unsafe { gemm.run(isa) };
+    for i in 0..m {
+        for j in 0..n {
+            let products = (0..k).map(|x| {
+                f64::from(a[i * k + x]) * f64::from(b[(j / PANEL * k + x) * PANEL + j % PANEL])
+            });
+            let sum = f64::from(bias[j]) + products.sum::<f64>();
+            let want = if relu { sum.max(0.0) } else { sum };
+            let got = f64::from(c[i * n + j]);
+            assert!(
+                (got - want).abs() < 1e-5 * k as f64,
+                "{} {m}×{k}×{n}: {got} {want}",
+                isa.name()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_plain_product_agrees_with_f64() {
+    for isa in Isa::available() {
+        for m in [1, 2, 5, 6, 7, 12, 13, 25, 49] {
+            for (panels, k) in [(1, 1), (1, 7), (2, 16), (3, 33), (5, 96)] {
+                check_plain(isa, m, panels, k, m % 2 == 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_transposed_operand_accumulates_and_gates() {
+    // C (m × 32) += Aᵀ·B with A as (k, m) and B as (k, 32), as the gradient of weights has it.
+    for isa in Isa::available() {
+        for (m, k) in [(3, 5), (16, 40), (20, 9)] {
+            let (a, b) = (values(k * m, 4), values(k * 32, 5));
+            let (start, gate) = (values(m * 32, 6), values(m * 32, 7));
+            let mut c = start.clone();
+            let gemm = Gemm {
+                rows: (1, m),
+                panels: 2,
+                sum: [Axis::ONCE, Axis::ONCE, Axis { count: k, a: m, b: 32 }],
+                a: a.as_ptr(),
+                a_rows: (0, 1),
+                b: b.as_ptr(),
+                b_panel: PANEL,
+                c: c.as_mut_ptr(),
+                output: Output { outer: 0, row: 32, panel: PANEL },
+                start: Start::Accumulate,
+                finish: Finish::Gate(gate.as_ptr()),
+            };
+            // SAFETY: the buffers have the lengths that the strides address.
+            unsafe { gemm.run(isa) };
+            for i in 0..m {
+                for j in 0..32 {
+                    let products =
+                        (0..k).map(|x| f64::from(a[x * m + i]) * f64::from(b[x * 32 + j]));
+                    let sum = f64::from(start[i * 32 + j]) + products.sum::<f64>();
+                    let want = if gate[i * 32 + j] > 0.0 { sum } else { 0.0 };
+                    let got = f64::from(c[i * 32 + j]);
+                    assert!(
+                        (got - want).abs() < 1e-5 * k as f64,
+                        "{} ({i}, {j}): {got} {want}",
+                        isa.name()
+                    );
+                }
+            }
+        }
+    }
+}

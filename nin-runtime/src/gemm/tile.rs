@@ -1,0 +1,111 @@
+//! The register tile: `R` rows of `C` by `P` panels, all sums in registers.
+
+use super::{Finish, Gemm, Start};
+use crate::simd::{PANEL, Simd, Vector};
+
+/// The first row and panel of a tile.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) outer: usize,
+    pub(super) inner: usize,
+    pub(super) panel: usize,
+}
+
+/// Vectors that the widest tile has to a row; tiles with fewer leave the rest unused.
+const MAX_VECTORS: usize = 4;
+
+/// Computes a tile of `height` rows, at most [`Simd::MAX_ROWS`].
+#[inline(always)]
+pub(super) unsafe fn run<S: Simd, const P: usize, const UNIT_K: bool>(
+    simd: S,
+    gemm: &Gemm,
+    at: Place,
+    height: usize,
+) {
+    macro_rules! heights {
+        ($($rows:literal)*) => {
+            match height {
+                // SAFETY: the caller's promise.
+                $($rows if $rows <= S::MAX_ROWS => unsafe { tile::<S, $rows, P, UNIT_K>(simd, gemm, at) },)*
+                _ => unreachable!("a tile of {height} rows"),
+            }
+        };
+    }
+    heights!(1 2 3 4 5 6 7 8 9 10);
+}
+
+#[inline(always)]
+unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool>(
+    simd: S,
+    gemm: &Gemm,
+    at: Place,
+) {
+    let vectors = P * PANEL / S::LANES;
+    // Where vector `j` of a row stands in panels that are `panel` elements apart.
+    let column = |j: usize, panel: usize| (j * S::LANES / PANEL) * panel + j * S::LANES % PANEL;
+    let output = gemm.output;
+    let c_offset = at.outer * output.outer + at.inner * output.row + at.panel * output.panel;
+    let c_at = |i: usize, j: usize| c_offset + i * output.row + column(j, output.panel);
+
+    let mut sums = [[simd.splat(0.0); MAX_VECTORS]; R];
+    // SAFETY: the caller vouches for every address that counts and strides give.
+    unsafe {
+        match gemm.start {
+            Start::Zero => {}
+            Start::Bias(bias) => {
+                for (j, start) in
+                    (0..vectors).map(|j| (j, bias.add(at.panel * PANEL + j * S::LANES)))
+                {
+                    let value = simd.load(start);
+                    for row in &mut sums {
+                        row[j] = value;
+                    }
+                }
+            }
+            Start::Accumulate => {
+                for (i, row) in sums.iter_mut().enumerate() {
+                    for j in 0..vectors {
+                        row[j] = simd.load(gemm.c.add(c_at(i, j)));
+                    }
+                }
+            }
+        }
+
+        let [outer, middle, inner] = gemm.sum;
+        let a = gemm.a.add(at.outer * gemm.a_rows.0 + at.inner * gemm.a_rows.1);
+        let b = gemm.b.add(at.panel * gemm.b_panel);
+        let a_row = if UNIT_K { gemm.a_rows.1 } else { 1 };
+        let a_step = if UNIT_K { 1 } else { inner.a };
+        for k0 in 0..outer.count {
+            for k1 in 0..middle.count {
+                let mut a = a.add(k0 * outer.a + k1 * middle.a);
+                let mut b = b.add(k0 * outer.b + k1 * middle.b);
+                for _ in 0..inner.count {
+                    let mut weights = [simd.splat(0.0); MAX_VECTORS];
+                    for j in 0..vectors {
+                        weights[j] = simd.load(b.add(column(j, gemm.b_panel)));
+                    }
+                    for i in 0..R {
+                        let x = simd.splat(*a.add(i * a_row));
+                        for j in 0..vectors {
+                            sums[i][j] = x.mul_add(weights[j], sums[i][j]);
+                        }
+                    }
+                    a = a.add(a_step);
+                    b = b.add(inner.b);
+                }
+            }
+        }
+
+        for (i, row) in sums.iter().enumerate() {
+            for j in 0..vectors {
+                let value = match gemm.finish {
+                    Finish::Plain => row[j],
+                    Finish::Relu => simd.relu(row[j]),
+                    Finish::Gate(gate) => simd.gate(simd.load(gate.add(c_at(i, j))), row[j]),
+                };
+                simd.store(gemm.c.add(c_at(i, j)), value);
+            }
+        }
+    }
+}

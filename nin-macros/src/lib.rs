@@ -3,3 +3,4 @@
 //! (transforms) and `emit` (Rust code). This file alone names `proc_macro`.
 
 mod net;
+mod winograd;

@@ -9,6 +9,9 @@ extern crate alloc;
 
 mod error;
 mod params;
+#[cfg(feature = "std")]
+#[doc(hidden)]
+pub mod reference;
 pub mod simd;
 mod threads;
 

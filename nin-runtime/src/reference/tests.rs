@@ -89,3 +89,64 @@ fn output_sizes_are_pytorchs() {
         assert_eq!(window.output((len, len), true), (ceil, ceil), "{window:?} over {len}, ceil");
     }
 }
+
+/// Pools: input, window, whether the size is rounded up.
+const POOLS: &[([usize; 4], Window, bool)] = &[
+    ([1, 2, 7, 6], Window::square(3, 2, 0), true),
+    ([2, 1, 5, 5], Window::square(2, 3, 1), false),
+    ([1, 1, 6, 9], Window { kernel: (3, 2), stride: (1, 4), padding: (1, 0) }, false),
+];
+
+#[test]
+fn gradients_of_pools_are_finite_differences() {
+    for &(shape, window, ceil) in POOLS {
+        let size = window.output((shape[2], shape[3]), ceil);
+        // Values far enough apart for a step not to change which is the largest.
+        let x = Tensor::from_fn(shape, |[n, c, y, x]| {
+            ((n * 31 + c * 17 + y * 53 + x * 37) % 101) as f64
+        });
+        let dy = Tensor::sample([shape[0], shape[1], size.0, size.1], 8);
+        let with = |data: &[f64]| Tensor { shape, data: data.to_vec() };
+        check_gradient("max", &x.data, &max_pool_gradient(&x, &dy, &window).data, |x1| {
+            max_pool(&with(x1), size, &window).dot(&dy)
+        });
+        check_gradient("average", &x.data, &avg_pool_gradient(&dy, shape, &window).data, |x1| {
+            avg_pool(&with(x1), size, &window).dot(&dy)
+        });
+        let dlogits = Tensor::sample([1, 1, shape[0], shape[1]], 9).data;
+        let gradient = global_avg_pool_gradient(&dlogits, shape);
+        check_gradient("global", &x.data, &gradient.data, |x1| {
+            global_avg_pool(&with(x1)).iter().zip(&dlogits).map(|(y, d)| y * d).sum()
+        });
+    }
+}
+
+#[test]
+fn averages_divide_as_pytorchs_do() {
+    // From `torch.nn.AvgPool2d` on ones.
+    let ones = Tensor::zeros([1, 1, 4, 4]).map(|_| 1.0);
+    let window = Window::square(3, 2, 1);
+    let size = window.output((4, 4), true);
+    let third = 1.0 / 3.0;
+    let two_thirds = 2.0 / 3.0;
+    assert_close(
+        "ceil",
+        &avg_pool(&ones, size, &window).data,
+        &[4.0 / 9.0, two_thirds, third, two_thirds, 1.0, 0.5, third, 0.5, 0.25],
+        1e-15,
+    );
+}
+
+#[test]
+fn the_gradient_of_the_loss_is_finite_differences() {
+    let logits = [0.5, -1.0, 2.0];
+    let (_, gradient) = cross_entropy(&logits, 1);
+    for i in 0..3 {
+        let at = |step: f64| {
+            let mut z = logits;
+            z[i] += step;
+            cross_entropy(&z, 1).0
+        };
+        assert!((gradient[i] - (at(1e-6) - at(-1e-6)) / 2e-6).abs() < 1e-9);
+    }
+}

@@ -10,13 +10,26 @@ extern crate alloc;
 mod buffer;
 mod error;
 mod gemm;
+mod image;
+mod loss;
+mod math;
+pub mod ops;
+mod optim;
 mod params;
+#[cfg(feature = "std")]
+#[doc(hidden)]
+pub mod reference;
+mod rng;
 pub mod simd;
 mod threads;
 
 pub use buffer::Buffer;
 pub use error::{Error, Result};
+pub use image::Image;
+pub use loss::cross_entropy;
+pub use optim::{Adam, Optimizer, Sgd};
 pub use params::{Order, ParamInfo};
+pub use rng::{Init, Rng};
 #[cfg(feature = "parallel")]
 pub use threads::Threads;
 pub use threads::{Context, DisjointMut};

@@ -143,21 +143,8 @@ fn sqrt(x: f32) -> f32 {
     x.sqrt()
 }
 
-/// Heron's iteration in `f64`, which rounds to the same `f32` as the instruction: `core` has no
-/// square root.
+/// Rounds to the same `f32` as the instruction: `core` has no square root.
 #[cfg(not(feature = "std"))]
 fn sqrt(x: f32) -> f32 {
-    if x.is_nan() || x < 0.0 {
-        return f32::NAN;
-    }
-    if x == 0.0 || x.is_infinite() {
-        return x;
-    }
-    let x = f64::from(x);
-    // Halving the exponent gives a start within a factor of two; six steps reach f64's precision.
-    let mut root = f64::from_bits((x.to_bits() >> 1) + (1023u64 << 51));
-    for _ in 0..6 {
-        root = 0.5 * (root + x / root);
-    }
-    root as f32
+    crate::math::sqrt(f64::from(x)) as f32
 }

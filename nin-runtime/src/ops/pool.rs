@@ -1,0 +1,242 @@
+//! Pooling: the largest value or the mean of each window, channel by channel.
+
+mod average;
+mod max;
+#[cfg(all(test, feature = "std"))]
+mod tests;
+
+pub use average::{avg_pool_backward, avg_pool_forward};
+pub use max::{max_pool_backward, max_pool_forward};
+
+use crate::simd::{Simd, padded};
+use crate::{Context, DisjointMut};
+use core::ops::Range;
+
+/// The geometry of a pool; every pair is (rows, columns).
+///
+/// It exists only if every window lies within the padded input as PyTorch's rules demand, so that
+/// the kernels need no checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolShape {
+    c: usize,
+    rows: Axis,
+    columns: Axis,
+}
+
+/// The geometry along one axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Axis {
+    input: usize,
+    output: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+}
+
+/// The part of a window that lies on the input, along one axis.
+#[derive(Clone, Copy)]
+struct Span {
+    start: usize,
+    len: usize,
+    /// Places of the window on the padded input, which is what an average divides by.
+    counted: usize,
+}
+
+impl PoolShape {
+    /// The pool of `c` channels from `input` to `output`.
+    ///
+    /// # Panics
+    /// If a size, the kernel or the stride is zero, the padding is more than half the kernel, or
+    /// `output` is neither the size rounded down nor, as with PyTorch's `ceil_mode`, rounded up.
+    #[must_use]
+    pub const fn new(
+        c: usize,
+        input: (usize, usize),
+        output: (usize, usize),
+        kernel: (usize, usize),
+        stride: (usize, usize),
+        padding: (usize, usize),
+    ) -> Self {
+        let rows = Axis::new(input.0, output.0, kernel.0, stride.0, padding.0);
+        let columns = Axis::new(input.1, output.1, kernel.1, stride.1, padding.1);
+        assert!(c > 0, "a pool has at least one channel");
+        let fits = match input.0.checked_mul(input.1) {
+            Some(pixels) => pixels.checked_mul(padded(c)).is_some(),
+            None => false,
+        };
+        assert!(fits, "the input of a pool can be addressed");
+        Self { c, rows, columns }
+    }
+
+    /// Elements of one image's input.
+    #[must_use]
+    pub const fn input_len(&self) -> usize {
+        self.rows.input * self.input_row()
+    }
+
+    /// Elements of one image's output.
+    #[must_use]
+    pub const fn output_len(&self) -> usize {
+        self.rows.output * self.output_row()
+    }
+
+    /// Elements of one input row.
+    const fn input_row(&self) -> usize {
+        self.columns.input * padded(self.c)
+    }
+
+    /// Elements of one output row.
+    const fn output_row(&self) -> usize {
+        self.columns.output * padded(self.c)
+    }
+
+    /// Elements that one image's windows read in all.
+    const fn work(&self) -> usize {
+        self.output_len().saturating_mul(self.rows.kernel * self.columns.kernel)
+    }
+
+    /// Holds the buffers of `n` images to their lengths, on which the kernels' pointers rely.
+    fn check(&self, n: usize, inputs: &[usize], outputs: &[usize]) {
+        for &len in inputs {
+            assert_eq!(Some(len), n.checked_mul(self.input_len()), "input of {n} images, {self:?}");
+        }
+        for &len in outputs {
+            assert_eq!(Some(len), n.checked_mul(self.output_len()), "output of {n}, {self:?}");
+        }
+    }
+}
+
+impl Axis {
+    const fn new(
+        input: usize,
+        output: usize,
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+    ) -> Self {
+        assert!(input > 0 && kernel > 0 && stride > 0, "sizes and strides are positive");
+        assert!(padding <= kernel / 2, "the padding is at most half the kernel");
+        assert!(kernel <= input + 2 * padding, "the kernel fits the padded input");
+        let room = input + 2 * padding - kernel;
+        let floor = room / stride + 1;
+        let ceil = room.div_ceil(stride) + 1;
+        // A window that would start in the padding after the input is left out.
+        let ceil_fits = (ceil - 1) * stride < input + padding;
+        assert!(
+            output == floor || (output == ceil && ceil_fits),
+            "the output has PyTorch's size, rounded down or up"
+        );
+        Self { input, output, kernel, stride, padding }
+    }
+
+    /// Where the window of output `out` lies. The constructor has seen to it that it starts before
+    /// the input ends and ends after the input starts.
+    #[inline(always)]
+    fn span(&self, out: usize) -> Span {
+        let start = out * self.stride;
+        let end = (start + self.kernel).min(self.input + 2 * self.padding);
+        let on_input = |place: usize| place.saturating_sub(self.padding).min(self.input);
+        Span { start: on_input(start), len: on_input(end) - on_input(start), counted: end - start }
+    }
+}
+
+/// A window as far as it lies on the input.
+#[derive(Clone, Copy)]
+struct Window {
+    /// The place of its first pixel in the image's input.
+    start: usize,
+    h: usize,
+    w: usize,
+    /// Elements of a pixel.
+    c: usize,
+    /// Elements of an input row.
+    row: usize,
+    /// Pixels on the padded input.
+    counted: usize,
+}
+
+impl Window {
+    /// The place of its pixel (`ky`, `kx`) in the image's input.
+    #[inline(always)]
+    fn at(&self, ky: usize, kx: usize) -> usize {
+        self.start + ky * self.row + kx * self.c
+    }
+}
+
+/// What a pool does with each of its windows.
+trait PerWindow {
+    /// Works on one window, whose output pixel is `pixel`, counted in the whole image.
+    ///
+    /// # Safety
+    /// The window must lie on the input and the pixel on the output that `self` points into.
+    unsafe fn window<S: Simd>(&self, s: S, window: Window, pixel: usize);
+}
+
+/// Goes through the windows of output row `oy`.
+///
+/// # Safety
+/// `work` must point into an input and an output of this shape.
+#[inline(always)]
+unsafe fn for_each_window<S: Simd>(s: S, shape: &PoolShape, oy: usize, work: &impl PerWindow) {
+    let (rows, row, c) = (shape.rows.span(oy), shape.input_row(), padded(shape.c));
+    for ox in 0..shape.columns.output {
+        let columns = shape.columns.span(ox);
+        let window = Window {
+            start: rows.start * row + columns.start * c,
+            h: rows.len,
+            w: columns.len,
+            c,
+            row,
+            counted: rows.counted * columns.counted,
+        };
+        let pixel = oy * shape.columns.output + ox;
+        // SAFETY: spans lie on the input by the shape's constructor. The common sizes are compiled
+        // apart, so that the loops over them unroll.
+        unsafe {
+            match (window.h, window.w) {
+                (3, 3) => work.window(s, Window { h: 3, w: 3, ..window }, pixel),
+                (2, 2) => work.window(s, Window { h: 2, w: 2, ..window }, pixel),
+                _ => work.window(s, window, pixel),
+            }
+        }
+    }
+}
+
+/// Calls `f(image, rows, y)` for bands of output rows that cover `n` images, on all threads.
+///
+/// With fewer images than threads, an image is cut into several bands.
+fn for_each_band(
+    cx: &Context,
+    n: usize,
+    shape: &PoolShape,
+    y: &mut [f32],
+    f: impl Fn(usize, Range<usize>, &mut [f32]) + Sync,
+) {
+    let (rows, row) = (shape.rows.output, shape.output_row());
+    let bands = if n < cx.threads() { rows.min(2 * cx.threads()) } else { 1 };
+    let y = DisjointMut::new(y);
+    cx.for_each(n * bands, n.saturating_mul(shape.work()), |task| {
+        let (image, band) = (task / bands, task % bands);
+        let band = band * rows / bands..(band + 1) * rows / bands;
+        let first = image * shape.output_len();
+        // SAFETY: bands do not overlap.
+        let y = unsafe { y.part(first + band.start * row..first + band.end * row) };
+        f(image, band, y);
+    });
+}
+
+/// Calls `f(image, dx)` for the input gradient of each of `n` images, on all threads.
+fn for_each_gradient(
+    cx: &Context,
+    n: usize,
+    shape: &PoolShape,
+    dx: &mut [f32],
+    f: impl Fn(usize, &mut [f32]) + Sync,
+) {
+    let len = shape.input_len();
+    let dx = DisjointMut::new(dx);
+    cx.for_each(n, n.saturating_mul(shape.work()), |image| {
+        // SAFETY: each task has its own image.
+        f(image, unsafe { dx.part(image * len..(image + 1) * len) });
+    });
+}

@@ -1,0 +1,181 @@
+//! The mean of each window, and the way of its gradient back.
+
+use super::{PerWindow, PoolShape, Window, for_each_band, for_each_gradient, for_each_window};
+use crate::Context;
+use crate::simd::{Kernel, Simd};
+use core::ops::Range;
+
+/// `y[i] = mean over window i of x`, for `n` images.
+///
+/// x: `(n, h, w, padded(c))`; y: `(n, oh, ow, padded(c))`. As in PyTorch's `AvgPool2d`, padding counts as
+/// zeros, and what the last window has beyond the padding does not count.
+///
+/// # Panics
+/// If a slice has another length.
+pub fn avg_pool_forward(cx: &Context, n: usize, shape: &PoolShape, x: &[f32], y: &mut [f32]) {
+    shape.check(n, &[x.len()], &[y.len()]);
+    for_each_band(cx, n, shape, y, |image, rows, y| {
+        let x = &x[image * shape.input_len()..][..shape.input_len()];
+        cx.isa().run(Forward { shape, rows, x, y });
+    });
+}
+
+/// The gradient with respect to x: each `dy[i]`, divided as in the forward pass, goes to all of window i.
+///
+/// x, dx: `(n, h, w, padded(c))`; dy: `(n, oh, ow, padded(c))`. With `gate`, x is the output of a ReLU
+/// and dx becomes the gradient before it; otherwise x is not read.
+///
+/// # Panics
+/// If a slice has another length.
+pub fn avg_pool_backward(
+    cx: &Context,
+    n: usize,
+    shape: &PoolShape,
+    gate: bool,
+    x: &[f32],
+    dy: &[f32],
+    dx: &mut [f32],
+) {
+    shape.check(n, &[x.len(), dx.len()], &[dy.len()]);
+    for_each_gradient(cx, n, shape, dx, |image, dx| {
+        let x = &x[image * shape.input_len()..][..shape.input_len()];
+        let dy = &dy[image * shape.output_len()..][..shape.output_len()];
+        cx.isa().run(Backward { shape, gate, x, dy, dx });
+    });
+}
+
+/// The output rows `rows` of one image; `y` starts with the first of them.
+struct Forward<'a> {
+    shape: &'a PoolShape,
+    rows: Range<usize>,
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let first_pixel = self.rows.start * self.shape.columns.output;
+        let work = Mean { x: self.x.as_ptr(), y: self.y.as_mut_ptr(), first_pixel };
+        for oy in self.rows {
+            // SAFETY: x is an image's input, y are its output's rows from the first pixel on.
+            unsafe { for_each_window(s, self.shape, oy, &work) };
+        }
+    }
+}
+
+struct Mean {
+    x: *const f32,
+    y: *mut f32,
+    /// The pixel that `y` starts with.
+    first_pixel: usize,
+}
+
+impl PerWindow for Mean {
+    #[inline(always)]
+    unsafe fn window<S: Simd>(&self, s: S, window: Window, pixel: usize) {
+        let divisor = s.splat(window.counted as f32);
+        let mut i = 0;
+        while i < window.c {
+            let mut sum = s.splat(0.0);
+            for ky in 0..window.h {
+                for kx in 0..window.w {
+                    // SAFETY: a pixel of the window; `i` runs over its channels, a multiple of the lanes.
+                    sum = sum + unsafe { s.load(self.x.add(window.at(ky, kx) + i)) };
+                }
+            }
+            // SAFETY: as above, for a pixel of the output.
+            unsafe {
+                let y = self.y.add((pixel - self.first_pixel) * window.c + i);
+                s.store(y, s.div(sum, divisor));
+            }
+            i += S::LANES;
+        }
+    }
+}
+
+/// One image's gradient.
+struct Backward<'a> {
+    shape: &'a PoolShape,
+    gate: bool,
+    x: &'a [f32],
+    dy: &'a [f32],
+    dx: &'a mut [f32],
+}
+
+impl Kernel for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (shape, row) = (self.shape, self.shape.input_row());
+        let (mut zeroed, mut gated) = (0, 0);
+        for oy in 0..shape.rows.output {
+            // Rows are zeroed when the first window reaches them and gated after the last has left
+            // them, so that they are in cache.
+            let rows = shape.rows.span(oy);
+            let reached = (rows.start + rows.len) * row;
+            self.dx[zeroed..reached].fill(0.0);
+            zeroed = reached;
+            let work = Spread { dy: self.dy.as_ptr(), dx: self.dx.as_mut_ptr() };
+            // SAFETY: dx is an image's input, dy is its output.
+            unsafe { for_each_window(s, shape, oy, &work) };
+            if self.gate {
+                let next = oy + 1;
+                let left = if next < shape.rows.output {
+                    shape.rows.span(next).start * row
+                } else {
+                    reached
+                };
+                let left = left.min(reached);
+                gate(s, &self.x[gated..left], &mut self.dx[gated..left]);
+                gated = left;
+            }
+        }
+        self.dx[zeroed..].fill(0.0);
+    }
+}
+
+struct Spread {
+    dy: *const f32,
+    dx: *mut f32,
+}
+
+impl PerWindow for Spread {
+    #[inline(always)]
+    unsafe fn window<S: Simd>(&self, s: S, window: Window, pixel: usize) {
+        let divisor = s.splat(window.counted as f32);
+        let mut i = 0;
+        while i < window.c {
+            // SAFETY: `i` runs over the channels of a pixel, a multiple of the lanes, and `ky`, `kx` over
+            // the pixels of the window.
+            unsafe {
+                let g = s.div(s.load(self.dy.add(pixel * window.c + i)), divisor);
+                for ky in 0..window.h {
+                    for kx in 0..window.w {
+                        let d = self.dx.add(window.at(ky, kx) + i);
+                        s.store(d, s.load(d) + g);
+                    }
+                }
+            }
+            i += S::LANES;
+        }
+    }
+}
+
+/// Multiplies `dx` by the derivative of the ReLU whose output is `x`.
+#[inline(always)]
+fn gate<S: Simd>(s: S, x: &[f32], dx: &mut [f32]) {
+    assert!(x.len() == dx.len() && x.len().is_multiple_of(S::LANES));
+    let mut i = 0;
+    while i < dx.len() {
+        // SAFETY: both slices are as long as the loop runs.
+        unsafe {
+            let d = dx.as_mut_ptr().add(i);
+            s.store(d, s.gate(s.load(x.as_ptr().add(i)), s.load(d)));
+        }
+        i += S::LANES;
+    }
+}

@@ -7,10 +7,13 @@
 
 extern crate alloc;
 
+#[cfg(feature = "datasets")]
+pub mod datasets;
 mod error;
 mod params;
 pub mod simd;
 mod threads;
+pub mod weights;
 
 pub use error::{Error, Result};
 pub use params::{Order, ParamInfo};

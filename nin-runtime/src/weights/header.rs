@@ -1,18 +1,10 @@
 //! The header of a `.safetensors` file: eight bytes of length, then JSON that says of each tensor
 //! its type, its shape and the range of its bytes in the data that follow.
 
-use alloc::{
-    format,
-    string::{String, ToString},
-    vec,
-    vec::Vec,
-};
+use alloc::{format, string::String, vec, vec::Vec};
 use core::fmt;
 
-use safetensors::{
-    Dtype,
-    tensor::{Metadata, TensorInfo},
-};
+use safetensors::{Dtype, tensor::TensorInfo};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::ParamInfo;
@@ -190,8 +182,8 @@ pub(super) fn write(table: &[ParamInfo]) -> Vec<u8> {
             TensorInfo { dtype: Dtype::F32, shape, data_offsets: (start, end) },
         )
     });
-    let metadata = [("format".to_string(), "pt".to_string())].into_iter().collect();
-    let metadata = Metadata::new(Some(metadata), tensors.collect())
+    let metadata = [(String::from("format"), String::from("pt"))].into_iter().collect();
+    let metadata = safetensors::tensor::Metadata::new(Some(metadata), tensors.collect())
         .expect("offsets that follow from the shapes are in order");
     let json = serde_json::to_vec(&metadata).expect("names, shapes and offsets are always JSON");
     // The data start at a multiple of eight bytes, so that they can be mapped as floats.

@@ -8,6 +8,8 @@
 extern crate alloc;
 
 mod buffer;
+#[cfg(feature = "datasets")]
+pub mod datasets;
 mod error;
 mod gemm;
 mod image;
@@ -22,6 +24,7 @@ pub mod reference;
 mod rng;
 pub mod simd;
 mod threads;
+pub mod weights;
 
 pub use buffer::Buffer;
 pub use error::{Error, Result};

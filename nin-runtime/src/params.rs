@@ -61,4 +61,42 @@ impl ParamInfo {
         };
         self.offset + ((o / PANEL) * kh * kw * ci + tap) * PANEL + o % PANEL
     }
+
+    /// The places in the arena of all elements, in PyTorch's row-major order: [`index`](Self::index)
+    /// of 0, 1, 2 … without its divisions.
+    pub fn indices(&self) -> impl Iterator<Item = usize> + use<> {
+        let (outputs, channels, taps) = match *self.shape {
+            [co, ci, kh, kw] => (co, ci, kh * kw),
+            _ => (self.len(), 1, 1),
+        };
+        let (per_channel, per_tap) = match self.order {
+            Order::ChannelsLast => (PANEL, channels * PANEL),
+            Order::Planar => (taps * PANEL, PANEL),
+        };
+        let offset = self.offset;
+        (0..outputs).flat_map(move |o| {
+            let lane = offset + (o / PANEL) * channels * taps * PANEL + o % PANEL;
+            (0..channels).flat_map(move |c| {
+                let channel = lane + c * per_channel;
+                (0..taps).map(move |tap| channel + tap * per_tap)
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_are_those_of_index() {
+        let shapes: [&[usize]; 5] = [&[20], &[1], &[33, 3, 2, 5], &[16, 1, 1, 1], &[5, 17, 3, 3]];
+        for shape in shapes {
+            for order in [Order::ChannelsLast, Order::Planar] {
+                let info = ParamInfo { name: "w", shape, offset: 7, order };
+                let expected: alloc::vec::Vec<_> = (0..info.len()).map(|i| info.index(i)).collect();
+                assert!(info.indices().eq(expected), "{info:?}");
+            }
+        }
+    }
 }

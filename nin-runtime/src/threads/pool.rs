@@ -321,7 +321,7 @@ mod tests {
             let threads = Threads::new(count);
             for tasks in [0, 1, 2, 3, 17, 1000] {
                 for _ in 0..50 {
-                    let want = (0..tasks).map(|i| i * i).sum();
+                    let want: usize = (0..tasks).map(|i| i * i).sum();
                     assert_eq!(sum_of_squares(&threads, tasks), want, "{tasks} on {count}");
                 }
             }

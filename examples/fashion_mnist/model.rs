@@ -1,0 +1,104 @@
+//! The nets, and what the training loop asks of either.
+
+use std::path::Path;
+
+use nin::prelude::*;
+
+use crate::train::Recipe;
+
+nin! {
+    /// A NiN for images of 28 × 28. The last layer is a plain convolution: without a ReLU the logits may be
+    /// negative, and it learns faster than the book's last block.
+    pub FashionNin<
+        input(1, 28, 28),
+        block(32, kernel = 5, padding = 2),
+        max_pool(3, stride = 2) -> (32, 13, 13),
+        block(64, kernel = 3, padding = 1),
+        max_pool(3, stride = 2) -> (64, 6, 6),
+        dropout(0.3),
+        block(96, kernel = 3, padding = 1),
+        conv(10, kernel = 1, relu = false),
+        global_avg_pool,
+    >
+}
+
+nin! {
+    /// NiN of "Dive into Deep Learning", for images of 224 × 224.
+    pub D2lNin<
+        input(1, 224, 224),
+        block(96, kernel = 11, stride = 4) -> (96, 54, 54),
+        max_pool(3, stride = 2),
+        block(256, kernel = 5, padding = 2),
+        max_pool(3, stride = 2),
+        block(384, kernel = 3, padding = 1),
+        max_pool(3, stride = 2),
+        dropout(0.5),
+        block(10, kernel = 3, padding = 1),
+        global_avg_pool,
+    >
+}
+
+/// A net in training. Images come as flat pixels, one image after the other.
+pub trait Model: Sized {
+    /// Rows and columns of an image.
+    const SIDE: usize;
+
+    /// A net of fresh weights or of those in a file.
+    fn new(recipe: &Recipe, seed: u64, resume: Option<&Path>) -> nin::Result<Self>;
+
+    /// The mean loss of the images before the step.
+    fn step(&mut self, pixels: &[f32], labels: &[u8], rate: f32) -> nin::Result<f32>;
+
+    /// The logits of each image.
+    fn logits(&self, pixels: &[f32]) -> nin::Result<Vec<[f32; 10]>>;
+
+    fn save(&self, path: &Path) -> nin::Result<()>;
+}
+
+macro_rules! model {
+    ($(#[$doc:meta])* $name:ident: $net:ident, images of $side:literal, at most $batch:literal in a step) => {
+        $(#[$doc])*
+        pub struct $name {
+            net: $net,
+            trainer: <$net as Trainable>::Trainer<$batch>,
+        }
+
+        impl Model for $name {
+            const SIDE: usize = $side;
+
+            fn new(recipe: &Recipe, seed: u64, resume: Option<&Path>) -> nin::Result<Self> {
+                let net = match resume {
+                    Some(path) => $net::load(path)?,
+                    None => $net::new(seed),
+                };
+                let sgd = Sgd::new(recipe.rate)
+                    .momentum(recipe.momentum)
+                    .weight_decay(recipe.weight_decay);
+                Ok(Self { net, trainer: $net::trainer::<$batch>(sgd, seed) })
+            }
+
+            fn step(&mut self, pixels: &[f32], labels: &[u8], rate: f32) -> nin::Result<f32> {
+                self.trainer.set_learning_rate(rate);
+                let images = Image::<1, $side, $side>::slice_from(pixels)?;
+                self.trainer.step(&mut self.net, images, labels)
+            }
+
+            fn logits(&self, pixels: &[f32]) -> nin::Result<Vec<[f32; 10]>> {
+                Ok(self.net.forward_batch(Image::<1, $side, $side>::slice_from(pixels)?))
+            }
+
+            fn save(&self, path: &Path) -> nin::Result<()> {
+                self.net.save(path)
+            }
+        }
+    };
+}
+
+model!(
+    /// The small net and its trainer.
+    FashionTraining: FashionNin, images of 28, at most 256 in a step
+);
+model!(
+    /// The book's net and its trainer.
+    BookTraining: D2lNin, images of 224, at most 128 in a step
+);

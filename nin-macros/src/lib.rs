@@ -2,5 +2,50 @@
 //! `shape` (checks), `net` (the plain representation), `plan` (algorithms and memory), `winograd`
 //! (transforms) and `emit` (Rust code). This file alone names `proc_macro`.
 
+#![forbid(unsafe_code)]
+
+mod check;
+mod diag;
 mod net;
 mod winograd;
+mod repair;
+mod shape;
+mod source;
+mod spec;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::source::Source;
+
+/// Compiles a spec to a statically shaped network; see the crate `nin`.
+#[proc_macro]
+pub fn nin(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    compile(input.into()).into()
+}
+
+/// The whole pipeline, from tokens to tokens.
+fn compile(input: TokenStream) -> TokenStream {
+    let source = Source::new(input);
+    let mut checked = check::check_and_prove(&source);
+    if let Some(Err(problem)) = checked.net.as_ref().map(net::Net::verify) {
+        let what = format!("a bug of nin, please report it: {problem}");
+        checked.net = None;
+        checked.errors.push(diag::Error::new(checked.spec.name_at, what));
+    }
+    let head = checked.spec.head.as_ref();
+    match (checked.net, head) {
+        (Some(_net), Some(head)) => {
+            let spec::Head { attributes, visibility, name } = head;
+            // emit::emit(head, &net, …) goes here.
+            quote!(#attributes #visibility struct #name;)
+        }
+        (_, head) => {
+            let errors = checked.errors.iter().map(|error| error.to_tokens(&source));
+            let stub = head.map(|spec::Head { attributes, visibility, name }| {
+                quote!(#attributes #visibility struct #name;)
+            });
+            quote!(#(#errors)* #stub)
+        }
+    }
+}

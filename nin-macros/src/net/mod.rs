@@ -3,6 +3,8 @@
 //! Nothing here knows `syn` or `quote`, and nothing after this pass looks back at syntax. Every
 //! shape has been computed, every parameter has its place in the arena.
 
+mod verify;
+
 use std::fmt;
 
 /// Panels of weights are this many output channels wide, and activations are padded to it.
@@ -145,5 +147,33 @@ impl Net {
     /// Multiply-adds of one image's forward pass by direct sums.
     pub(crate) fn macs(&self) -> u64 {
         self.layers.iter().map(|layer| layer.macs).sum()
+    }
+}
+
+/// One line for the net and one for each layer, for tests and for people.
+impl fmt::Display for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { input, arena_len, .. } = self;
+        let (classes, params, macs) = (self.classes(), self.params(), self.macs());
+        writeln!(
+            f,
+            "net {input}, {classes} classes, {params} parameters, {macs} multiply-adds, arena {arena_len}"
+        )?;
+        self.layers.iter().try_for_each(|layer| writeln!(f, "{layer}"))
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { module, name, input, output, receptive_field: (rows, columns), .. } = self;
+        write!(f, "{module:<4} {name:<18} {input} → {output}, sees {rows}×{columns}")?;
+        if let Op::Conv { relu, algorithm, params, .. } = self.op {
+            let (weights, biases) = (params.weight, params.bias);
+            write!(f, ", {} parameters at {weights} and {biases}", self.params)?;
+            write!(f, ", {} multiply-adds", self.macs)?;
+            f.write_str(if relu { "" } else { ", no ReLU" })?;
+            f.write_str(if algorithm == Algorithm::Direct { ", direct" } else { "" })?;
+        }
+        self.notes.iter().try_for_each(|note| write!(f, "; {note}"))
     }
 }

@@ -1,0 +1,312 @@
+//! Ways out of a mistake, computed from its numbers. `repair` keeps those that compile.
+
+use super::axis::Axis;
+use super::trail::pair;
+use crate::diag::{Error, Repair};
+use crate::net::{Layer, Op};
+use crate::source::{Edit, Loc, Source, Word};
+use crate::spec::{Call, Element, Given, Kind, Spec, Window};
+
+/// How far a search for a number goes.
+const REACH: u64 = 12;
+
+pub(super) fn edit(edit: Edit, why: impl Into<String>) -> Repair {
+    Repair::new([edit], why)
+}
+
+pub(super) fn replace(at: Loc, text: &str, why: &str) -> Repair {
+    edit(Edit { at, text: text.to_owned() }, why)
+}
+
+/// The edit that changes the size of an element's window.
+pub(super) fn kernel_edit(element: &Element, source: &Source, size: &str) -> Option<Edit> {
+    match element.kind {
+        Kind::Pool { .. } => {
+            let at = element.call.positional().next()?.at;
+            Some(Edit { at, text: size.to_owned() })
+        }
+        _ => element.call.set(source, "kernel", size),
+    }
+}
+
+/// Widths for a layer that has none: the expected, the one that comes in, or any.
+pub(super) fn widths(element: &Element, input: Option<u64>, at: Loc) -> Vec<Repair> {
+    let expected = element.expect.as_ref().map(|expect| expect.value[0].value);
+    let expected = expected.map(|n| replace(at, &n.to_string(), "the expected number"));
+    let input = input.filter(|&n| n > 1).map(|n| replace(at, &n.to_string(), "as many as come in"));
+    expected.into_iter().chain(input).chain([replace(at, "32", "for example")]).collect()
+}
+
+/// Which layer took most of the image's rows, if any took more than half.
+pub(super) fn eater(layers: &[Layer]) -> Option<String> {
+    let slides = |layer: &&Layer| !matches!(layer.op, Op::GlobalAvgPool | Op::Dropout { .. });
+    #[allow(clippy::cast_precision_loss)]
+    let share = |layer: &Layer| layer.output.h as f64 / layer.input.h as f64;
+    let eater = layers.iter().filter(slides).min_by(|a, b| share(a).total_cmp(&share(b)))?;
+    let (input, output) = (eater.input, eater.output);
+    (output.h * 2 <= input.h + 1).then(|| {
+        format!(
+            "`{}` took most: of {}×{} it left {}×{}",
+            eater.name, input.h, input.w, output.h, output.w
+        )
+    })
+}
+
+/// Ways out for a window that is larger than what reaches it.
+pub(super) fn too_large(
+    source: &Source,
+    spec: &Spec,
+    element: &Element,
+    axes: [Axis; 2],
+) -> Vec<Vec<Repair>> {
+    let call = &element.call;
+    let largest = axes.map(|axis| axis.padded().min(axis.kernel));
+    let kernels = (0..REACH).filter_map(|less| {
+        let size = [0, 1].map(|i| {
+            if less == 0 || axes[i].output() == 0 {
+                largest[i].saturating_sub(less)
+            } else {
+                axes[i].kernel
+            }
+        });
+        let size = Some(size).filter(|size| !size.contains(&0))?;
+        let why = if less == 0 {
+            "the largest window that fits"
+        } else {
+            "the largest window with which the rest fits too"
+        };
+        Some(edit(kernel_edit(element, source, &pair(size))?, why))
+    });
+    let paddings = (0..REACH).filter_map(|more| {
+        let padding = axes.map(|axis| match axis.kernel.checked_sub(axis.input) {
+            Some(short) if axis.output() == 0 => short.div_ceil(2) + more,
+            _ => axis.padding,
+        });
+        let why = if more == 0 {
+            "the smallest padding that makes it fit"
+        } else {
+            "the smallest padding with which the rest fits too"
+        };
+        Some(edit(call.set(source, "padding", &pair(padding))?, why))
+    });
+    let ceil = match element.kind {
+        Kind::Pool { ceil: false, .. } => call.set(source, "ceil", "true"),
+        _ => None,
+    };
+    let remove = match element.kind {
+        Kind::Pool { .. } => Some(source.remove_item(element.whole)),
+        _ => None,
+    };
+    let mut kernels: Vec<Repair> = kernels.collect();
+    let mut offers = vec![channels_first(spec).into_iter().collect()];
+    // A pool over a single pixel is no repair that anyone wants.
+    if matches!(element.kind, Kind::Pool { .. }) && largest == [1, 1] {
+        kernels.clear();
+    }
+    offers.push(kernels);
+    offers.push(paddings.collect());
+    offers.push(gentler_strides(source, spec, element));
+    offers.push(
+        ceil.map(|ceil| edit(ceil, "the window may hang over the end")).into_iter().collect(),
+    );
+    offers.push(remove.map(|remove| edit(remove, "")).into_iter().collect());
+    offers.push(larger_input(spec, element));
+    offers.retain(|variants| !variants.is_empty());
+    offers
+}
+
+/// An image given as (height, width, channels).
+fn channels_first(spec: &Spec) -> Option<Repair> {
+    let (element, [c, h, w]) = input(spec)?;
+    let swapped = w.value <= 4 && c.value > 4;
+    let text = format!("input({}, {}, {})", w.value, c.value, h.value);
+    swapped.then(|| replace(element.at, &text, "the channels come first"))
+}
+
+fn input(spec: &Spec) -> Option<(&Element, [Word<u64>; 3])> {
+    spec.elements.iter().find_map(|element| match element.kind {
+        Kind::Input([c, h, w]) => Some((element, [c?, h?, w?])),
+        _ => None,
+    })
+}
+
+/// Smaller strides in the layers before this one, the nearest first.
+fn gentler_strides(source: &Source, spec: &Spec, element: &Element) -> Vec<Repair> {
+    let before = spec.elements.iter().take_while(|other| other.at != element.at);
+    let mut repairs = Vec::new();
+    for earlier in before.collect::<Vec<_>>().into_iter().rev() {
+        let Some(window) = window(&earlier.kind) else { continue };
+        let [rows, columns] = stride(earlier, window);
+        for stride in (1..rows.max(columns).min(REACH)).rev() {
+            let name = &earlier.call.name.value;
+            let text = pair([rows.min(stride), columns.min(stride)]);
+            let why = format!("in the earlier `{name}`, so that it leaves more");
+            repairs.extend(earlier.call.set(source, "stride", &text).map(|set| edit(set, why)));
+        }
+    }
+    repairs
+}
+
+fn window(kind: &Kind) -> Option<&Window> {
+    match kind {
+        Kind::Block(convs) | Kind::Conv(convs) => Some(&convs.window),
+        Kind::Pool { window, .. } => Some(window),
+        _ => None,
+    }
+}
+
+fn stride(element: &Element, window: &Window) -> [u64; 2] {
+    match (window.stride, window.kernel) {
+        (Given::Is(stride), _) => stride.value,
+        // A pool's stride is its window.
+        (Given::Default, Given::Is(kernel)) if matches!(element.kind, Kind::Pool { .. }) => {
+            kernel.value
+        }
+        _ => [1; 2],
+    }
+}
+
+/// The smallest image that still gives this element one window.
+fn larger_input(spec: &Spec, element: &Element) -> Vec<Repair> {
+    let Some((first, [c, h, w])) = input(spec) else { return Vec::new() };
+    let mut need = [1, 1];
+    let upto = spec.elements.iter().position(|other| other.at == element.at).unwrap_or(0);
+    for earlier in spec.elements[..=upto].iter().rev() {
+        let Some(window) = window(&earlier.kind) else { continue };
+        let Given::Is(kernel) = window.kernel else { return Vec::new() };
+        let stride = stride(earlier, window);
+        let padding = match window.padding {
+            Given::Is(padding) => padding.value,
+            _ => [0; 2],
+        };
+        for i in 0..2 {
+            let axis = Axis {
+                input: 0,
+                kernel: kernel.value[i],
+                stride: stride[i].max(1),
+                padding: padding[i],
+                ceil: false,
+            };
+            need[i] = axis.smallest_input(need[i]);
+        }
+    }
+    let sizes =
+        (0..2 * REACH).map(|more| [h.value.max(need[0] + more), w.value.max(need[1] + more)]);
+    sizes
+        .map(|[rows, columns]| {
+            let text = format!("input({}, {rows}, {columns})", c.value);
+            replace(first.at, &text, "the smallest image for this net")
+        })
+        .collect()
+}
+
+/// Ways out for a shape that is not the expected one.
+pub(super) fn mismatch(
+    source: &Source,
+    element: &Element,
+    axes: Option<[Axis; 2]>,
+    wrong: &[usize],
+    computed: [u64; 3],
+) -> Vec<Vec<Repair>> {
+    let Some(expect) = &element.expect else { return Vec::new() };
+    let edits =
+        wrong.iter().map(|&i| Edit { at: expect.value[i].at, text: computed[i].to_string() });
+    let mut offers = vec![vec![Repair::new(edits, "the shape that it has")]];
+    let wanted = [expect.value[1].value, expect.value[2].value];
+    match (&element.kind, wrong) {
+        (Kind::Block(convs) | Kind::Conv(convs), [0]) => {
+            let width = convs.widths.last().map(|width| {
+                replace(width.at, &expect.value[0].value.to_string(), "the width that you expect")
+            });
+            offers.extend(width.map(|width| vec![width]));
+        }
+        (Kind::Input(numbers), [i]) => {
+            let number = numbers[*i].map(|number| {
+                replace(number.at, &expect.value[*i].value.to_string(), "the size that you expect")
+            });
+            offers.extend(number.map(|number| vec![number]));
+        }
+        (_, wrong) if !wrong.contains(&0) => {
+            if let Some(axes) = axes {
+                offers.extend(windows_for(source, element, axes, wanted));
+            }
+        }
+        _ => {}
+    }
+    offers
+}
+
+/// Changes of one argument of a window that give the wanted rows and columns.
+fn windows_for(
+    source: &Source,
+    element: &Element,
+    axes: [Axis; 2],
+    wanted: [u64; 2],
+) -> Vec<Vec<Repair>> {
+    let why = "for the shape that you expect";
+    let call: &Call = &element.call;
+    let search = |with: &dyn Fn(Axis, u64) -> Axis, from: u64| -> Option<[u64; 2]> {
+        let mut found = [0; 2];
+        for i in 0..2 {
+            let fits = |&n: &u64| with(axes[i], n).output() == wanted[i];
+            found[i] = (from..from + REACH).find(fits)?;
+        }
+        Some(found)
+    };
+    let padding = search(&|axis, padding| Axis { padding, ..axis }, 0);
+    let stride = search(&|axis, stride| Axis { stride, ..axis }, 1);
+    let kernel = search(&|axis, kernel| Axis { kernel, ..axis }, 1);
+    let padding = padding.and_then(|p| call.set(source, "padding", &pair(p)));
+    let stride = stride.and_then(|s| call.set(source, "stride", &pair(s)));
+    let kernel = kernel.and_then(|k| kernel_edit(element, source, &pair(k)));
+    let ceil = match element.kind {
+        Kind::Pool { ceil, .. } => {
+            let turned = axes.map(|axis| Axis { ceil: !ceil, ..axis }.output());
+            (turned == wanted).then(|| call.set(source, "ceil", &(!ceil).to_string())).flatten()
+        }
+        _ => None,
+    };
+    let edits = [ceil, padding, stride, kernel].into_iter().flatten();
+    edits.map(|set| vec![edit(set, why)]).collect()
+}
+
+/// A dropout that is no probability below 1.
+pub(super) fn dropout(source: &Source, p: Word<f64>) -> Error {
+    let text = source.text(p.at);
+    let what = format!("`dropout` is the probability that a value is dropped, not {text}");
+    let error = Error::new(p.at, what);
+    let error = if p.value >= 1.0 {
+        error.because("form", format!("0 ≤ p < 1, since what is kept is scaled by 1 / (1 − p): p = {text} would keep nothing"))
+    } else {
+        error.because("form", "0 ≤ p < 1")
+    };
+    let error = if p.value > 1.0 && p.value < 100.0 {
+        error.offer(p.at, format!("{}", p.value / 100.0), format!("{text} percent"))
+    } else {
+        error
+    };
+    error.offer(p.at, "0.5", "as in the NiN paper")
+}
+
+/// Halves of a layer's widths, until the net can be addressed.
+pub(super) fn smaller(source: &Source, element: &Element) -> Vec<Vec<Repair>> {
+    let (Kind::Block(convs) | Kind::Conv(convs)) = &element.kind else { return Vec::new() };
+    let powers = (1..31).map(|shift| {
+        let edits = convs
+            .widths
+            .iter()
+            .map(|width| Edit { at: width.at, text: (width.value >> shift).max(1).to_string() });
+        Repair::new(edits, "the largest power of two less that can be addressed")
+    });
+    let kernel = kernel_edit(element, source, "3").map(|set| vec![edit(set, "a usual size")]);
+    std::iter::once(powers.collect()).chain(kernel).collect()
+}
+
+/// An image of a usual size.
+pub(super) fn smaller_input(element: &Element, channels: Option<&Word<u64>>) -> Vec<Vec<Repair>> {
+    let channels = channels.map_or(1, |channels| channels.value.min(3));
+    let sizes = [224, 1024, 32].map(|size| {
+        replace(element.at, &format!("input({channels}, {size}, {size})"), "a usual size")
+    });
+    vec![sizes.to_vec()]
+}

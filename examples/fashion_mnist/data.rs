@@ -63,12 +63,14 @@ impl Augmentation {
 pub fn push_image(pixels: &mut Vec<f32>, image: &[u8], change: Augmentation, side: usize) {
     let at = |y: usize, x: usize| {
         let x = if change.mirrored { SIDE - 1 - x } else { x };
-        let (y, x) = (y.wrapping_add_signed(change.shift[0]), x.wrapping_add_signed(change.shift[1]));
+        let (y, x) =
+            (y.wrapping_add_signed(change.shift[0]), x.wrapping_add_signed(change.shift[1]));
         let value = if y < SIDE && x < SIDE { image[y * SIDE + x] } else { 0 };
         (f32::from(value) / 255.0 - MEAN) / DEVIATION
     };
     if side == SIDE {
-        pixels.extend((0..SIDE).flat_map(|y| (0..SIDE).map(move |x| (y, x))).map(|(y, x)| at(y, x)));
+        pixels
+            .extend((0..SIDE).flat_map(|y| (0..SIDE).map(move |x| (y, x))).map(|(y, x)| at(y, x)));
         return;
     }
     // Bilinear, with pixels as areas (PyTorch's `align_corners = false`).

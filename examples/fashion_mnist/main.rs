@@ -121,7 +121,8 @@ fn run<M: Model>(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut model = M::new(&recipe, options.seed, options.resume.as_deref())?;
     fs::create_dir_all(&options.out)?;
     let weights = options.out.join("weights.safetensors");
-    let epochs = train::train(&mut model, &recipe, &training, &test, options.seed, stop_on_ctrl_c()?);
+    let epochs =
+        train::train(&mut model, &recipe, &training, &test, options.seed, stop_on_ctrl_c()?);
     // Also after an error: the weights are those of the last good step.
     model.save(&weights)?;
     let epochs = epochs?;

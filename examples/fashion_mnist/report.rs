@@ -56,13 +56,18 @@ pub fn draw_curve(path: &Path, epochs: &[Epoch]) -> Result {
     let points = |value: fn(&Epoch) -> f32| {
         epochs.iter().enumerate().map(move |(i, epoch)| (i as f32 + 1.0, value(epoch)))
     };
-    let legend = |colour: RGBColor| move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2));
+    let legend = |colour: RGBColor| {
+        move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2))
+    };
     chart
         .draw_series(LineSeries::new(points(|epoch| epoch.loss), RED.stroke_width(2)))?
         .label("training loss")
         .legend(legend(RED));
     chart
-        .draw_secondary_series(LineSeries::new(points(|epoch| epoch.accuracy), BLUE.stroke_width(2)))?
+        .draw_secondary_series(LineSeries::new(
+            points(|epoch| epoch.accuracy),
+            BLUE.stroke_width(2),
+        ))?
         .label("test accuracy")
         .legend(legend(BLUE));
     chart
@@ -94,7 +99,11 @@ pub fn draw_predictions(path: &Path, logits: &[[f32; 10]], test: &Data) -> Resul
             (RGBColor(200, 0, 0), format!("{} ({})", CLASSES[predicted], CLASSES[label]))
         };
         let style = (FONT, 13).into_font().color(&colour).pos(Pos::new(HPos::Center, VPos::Top));
-        root.draw_text(&text, &style, (corner.0 + CELL.0 as i32 / 2, corner.1 + IMAGE as i32 + 18))?;
+        root.draw_text(
+            &text,
+            &style,
+            (corner.0 + CELL.0 as i32 / 2, corner.1 + IMAGE as i32 + 18),
+        )?;
         let place = (corner.0 + (CELL.0 - IMAGE) as i32 / 2, corner.1 + 12);
         let rgb = enlarge(test.image(i), ZOOM);
         if let Some(bitmap) = BitMapElement::with_owned_buffer(place, (IMAGE, IMAGE), rgb) {

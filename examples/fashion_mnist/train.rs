@@ -36,7 +36,8 @@ impl Schedule {
     /// The part of the highest rate at `progress`, from 0 to 1.
     fn factor(self, progress: f32) -> f32 {
         const RISE: f32 = 0.3;
-        let cosine = |from: f32, to: f32, part: f32| to + (from - to) * (1.0 + (PI * part).cos()) / 2.0;
+        let cosine =
+            |from: f32, to: f32, part: f32| to + (from - to) * (1.0 + (PI * part).cos()) / 2.0;
         match self {
             Self::Constant => 1.0,
             Self::OneCycle if progress < RISE => cosine(0.04, 1.0, progress / RISE),
@@ -81,15 +82,22 @@ pub fn train<M: Model>(
             pixels.clear();
             labels.clear();
             for &i in batch {
-                let change =
-                    if recipe.augment { Augmentation::random(&mut random) } else { Augmentation::default() };
+                let change = if recipe.augment {
+                    Augmentation::random(&mut random)
+                } else {
+                    Augmentation::default()
+                };
                 push_image(&mut pixels, training.image(i), change, M::SIDE);
                 labels.push(training.labels()[i]);
             }
             let rate = recipe.rate * recipe.schedule.factor(bar.position() as f32 / steps as f32);
             sum += model.step(&pixels, &labels, rate)? * batch.len() as f32;
             seen += batch.len();
-            bar.set_message(format!("epoch {epoch}/{}, loss {:.3}", recipe.epochs, sum / seen as f32));
+            bar.set_message(format!(
+                "epoch {epoch}/{}, loss {:.3}",
+                recipe.epochs,
+                sum / seen as f32
+            ));
             bar.inc(1);
         }
         let (loss, accuracy) = (sum / seen as f32, accuracy(&predict(model, test)?, test));
@@ -108,7 +116,8 @@ pub fn train<M: Model>(
 }
 
 fn progress_bar(steps: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {msg}, {eta} left").expect("a valid template");
+    let style =
+        ProgressStyle::with_template("{bar:30} {msg}, {eta} left").expect("a valid template");
     let bar = ProgressBar::new(steps as u64).with_style(style);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
@@ -136,6 +145,7 @@ pub fn class(logits: &[f32; 10]) -> usize {
 
 /// The part of the images whose class is that of their label.
 pub fn accuracy(logits: &[[f32; 10]], data: &Data) -> f32 {
-    let right = logits.iter().zip(data.labels()).filter(|(l, label)| class(l) == usize::from(**label));
+    let right =
+        logits.iter().zip(data.labels()).filter(|(l, label)| class(l) == usize::from(**label));
     right.count() as f32 / data.len() as f32
 }

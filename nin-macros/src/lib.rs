@@ -7,11 +7,11 @@
 mod check;
 mod diag;
 mod net;
-mod winograd;
 mod repair;
 mod shape;
 mod source;
 mod spec;
+mod winograd;
 
 use proc_macro2::TokenStream;
 use quote::quote;

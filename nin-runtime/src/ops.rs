@@ -2,6 +2,7 @@
 //!
 //! Activations are `(n, h, w, padded(c))`; padded channels are zero and stay zero.
 
+pub mod conv;
 pub mod dropout;
 pub mod global_avg_pool;
 pub mod pool;

@@ -46,6 +46,13 @@ impl Context {
         }
     }
 
+    /// A context with `count` threads of its own.
+    #[cfg(feature = "parallel")]
+    #[must_use]
+    pub fn with_threads(isa: Isa, count: usize) -> Self {
+        Self { isa, threads: Some(Threads::new(count)) }
+    }
+
     /// The instruction set to use.
     #[must_use]
     pub fn isa(&self) -> Isa {
@@ -67,8 +74,8 @@ impl Context {
     /// `work` is the number of multiply-adds (or of elements moved) in all: below the cost of a
     /// hand-over the calling thread does everything itself.
     pub fn for_each(&self, tasks: usize, work: usize, task: impl Fn(usize) + Sync) {
-        /// What one core does in about three times the time of a hand-over.
-        const WORTHWHILE: usize = 1 << 17;
+        /// What one core does in about three times the time of a hand-over; tests share everything.
+        const WORTHWHILE: usize = if cfg!(test) { 0 } else { 1 << 17 };
         #[cfg(feature = "parallel")]
         if let Some(threads) = self.threads.as_ref().filter(|_| tasks > 1 && work >= WORTHWHILE) {
             threads.run(tasks, &task);

@@ -144,10 +144,5 @@ impl Gemm {
     }
 }
 
-/// Columns that `panels` panels have.
-pub(crate) const fn columns(panels: usize) -> usize {
-    panels * PANEL
-}
-
 #[cfg(test)]
 mod tests;

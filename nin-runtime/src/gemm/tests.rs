@@ -15,7 +15,7 @@ fn values(n: usize, seed: u32) -> Vec<f32> {
 
 /// `A` as (rows, k), `B` in panels of k × 16, `C` as (rows, columns).
 fn check_plain(isa: Isa, m: usize, panels: usize, k: usize, relu: bool) {
-    let n = columns(panels);
+    let n = panels * PANEL;
     let (a, b, bias) = (values(m * k, 1), values(n * k, 2), values(n, 3));
     let mut c = vec![f32::NAN; m * n];
     let gemm = Gemm {

@@ -1,0 +1,227 @@
+//! Every pass by every algorithm, on every instruction set, against the reference in `f64`.
+
+use super::*;
+use crate::Context;
+use crate::ParamInfo;
+use crate::reference::{
+    Tensor, Window, assert_close, conv2d, conv2d_bias_gradient, conv2d_input_gradient,
+    conv2d_weight_gradient, from_arena, from_nhwc, to_arena, to_nhwc,
+};
+use crate::simd::Isa;
+
+/// A convolution with samples for all operands, and what the reference makes of them.
+pub(super) struct Case {
+    pub(super) shape: ConvShape,
+    pub(super) n: usize,
+    window: Window,
+    x: Tensor,
+    w: Tensor,
+    bias: Vec<f64>,
+    dy: Tensor,
+}
+
+impl Case {
+    pub(super) fn new(
+        n: usize,
+        (ci, co): (usize, usize),
+        (h, w): (usize, usize),
+        window: Window,
+        order: Order,
+    ) -> Self {
+        let shape =
+            ConvShape::new((ci, co), (h, w), window.kernel, window.stride, window.padding, order);
+        let (ho, wo) = shape.output();
+        Self {
+            shape,
+            n,
+            window,
+            // Rounded to f32, so that the reference starts from the same numbers.
+            x: Tensor::sample([n, ci, h, w], 1).map(|v| f64::from(v as f32)).relu(),
+            w: Tensor::sample([co, ci, window.kernel.0, window.kernel.1], 2)
+                .map(|v| f64::from(v as f32)),
+            bias: Tensor::sample([1, 1, 1, co], 3)
+                .data
+                .iter()
+                .map(|&v| f64::from(v as f32))
+                .collect(),
+            dy: Tensor::sample([n, co, ho, wo], 4).map(|v| f64::from(v as f32)),
+        }
+    }
+
+    fn info(&self) -> ParamInfo {
+        let shape: &'static [usize] = Vec::leak(self.w.shape.to_vec());
+        ParamInfo { name: "weight", shape, offset: 0, order: self.shape.order }
+    }
+
+    pub(super) fn weights(&self) -> Vec<f32> {
+        let mut arena = vec![0.0; self.shape.weights_len()];
+        to_arena(&self.info(), &self.w.data, &mut arena);
+        arena
+    }
+
+    fn bias(&self) -> Vec<f32> {
+        let mut bias: Vec<f32> = self.bias.iter().map(|&v| v as f32).collect();
+        bias.resize(self.shape.bias_len(), 0.0);
+        bias
+    }
+
+    /// The input as the convolution reads it: planar or channels last.
+    fn input(&self) -> Vec<f32> {
+        match self.shape.order {
+            Order::Planar => self.x.data.iter().map(|&v| v as f32).collect(),
+            Order::ChannelsLast => to_nhwc(&self.x),
+        }
+    }
+
+    fn with_source<R>(&self, f: impl FnOnce(Source<'_>) -> R) -> R {
+        let x = self.input();
+        match self.shape.order {
+            Order::Planar => {
+                let images: Vec<&[f32]> = x.chunks(self.shape.input_len()).collect();
+                f(Source::Images(&images))
+            }
+            Order::ChannelsLast => f(Source::Activations(&x)),
+        }
+    }
+
+    /// Holds a forward pass, which gets the pass, y and no work space, to the reference.
+    pub(super) fn check_forward(
+        &self,
+        name: &str,
+        tolerance: f64,
+        run: impl Fn(&Forward<'_>, &mut [f32]),
+    ) {
+        for relu in [false, true] {
+            let y = conv2d(&self.x, &self.w, &self.bias, &self.window);
+            let want = if relu { y.relu() } else { y };
+            let mut y = vec![f32::NAN; self.n * self.shape.output_len()];
+            let bias = self.bias();
+            self.with_source(|x| {
+                run(&Forward { shape: &self.shape, n: self.n, x, bias: &bias, relu }, &mut y);
+            });
+            let got = from_nhwc(want.shape, &y);
+            assert_close(
+                &format!("{name} forward {:?}", self.shape),
+                &got.data,
+                &want.data,
+                tolerance,
+            );
+        }
+    }
+
+    /// Holds a weight gradient to the reference; it must add to what is there.
+    pub(super) fn check_weight_gradient(
+        &self,
+        name: &str,
+        tolerance: f64,
+        run: impl Fn(&WeightGradient<'_>, &mut [f32], &mut [f32]),
+    ) {
+        let mut dw = vec![0.0; self.shape.weights_len()];
+        let mut db = vec![0.0; self.shape.bias_len()];
+        let dy = to_nhwc(&self.dy);
+        self.with_source(|x| {
+            let pass = WeightGradient { shape: &self.shape, n: self.n, x, dy: &dy };
+            run(&pass, &mut dw, &mut db);
+            run(&pass, &mut dw, &mut db);
+        });
+        let name = format!("{name} gradient {:?}", self.shape);
+        let want = conv2d_weight_gradient(&self.x, &self.dy, &self.window).map(|v| 2.0 * v);
+        assert_close(&name, &from_arena(&self.info(), &dw), &want.data, tolerance);
+        let want: Vec<f64> = conv2d_bias_gradient(&self.dy).iter().map(|v| 2.0 * v).collect();
+        let db: Vec<f64> = db.iter().map(|&v| f64::from(v)).collect();
+        assert_close(&name, &db[..want.len()], &want, tolerance);
+        assert!(db[want.len()..].iter().all(|&v| v == 0.0), "{name}: padding stays zero");
+        let used: f64 = from_arena(&self.info(), &dw).iter().map(|v| v.abs()).sum();
+        let all: f64 = dw.iter().map(|&v| f64::from(v.abs())).sum();
+        assert!((used - all).abs() <= 1e-9 * all, "{name}: padding stays zero");
+    }
+
+    /// Holds an input gradient to the reference.
+    pub(super) fn check_input_gradient(
+        &self,
+        name: &str,
+        tolerance: f64,
+        run: impl Fn(&InputGradient<'_>, &mut [f32]),
+    ) {
+        let dy = to_nhwc(&self.dy);
+        let x = to_nhwc(&self.x);
+        let dx = conv2d_input_gradient(&self.dy, &self.w, self.x.shape, &self.window);
+        for gate in [None, Some(&x[..])] {
+            let want = if gate.is_some() { dx.gate(&self.x) } else { dx.clone() };
+            let mut dx = vec![f32::NAN; x.len()];
+            run(&InputGradient { shape: &self.shape, n: self.n, dy: &dy, gate }, &mut dx);
+            let got = from_nhwc(want.shape, &dx);
+            let name = format!("{name} input gradient {:?}", self.shape);
+            assert_close(&name, &got.data, &want.data, tolerance);
+        }
+    }
+}
+
+/// The instruction sets of this machine, each with one and with three threads.
+pub(super) fn contexts() -> Vec<(String, Context)> {
+    let mut all = Vec::new();
+    for isa in Isa::available() {
+        all.push((isa.name().to_string(), Context::sequential(isa)));
+        #[cfg(feature = "parallel")]
+        all.push((format!("{} on 3 threads", isa.name()), Context::with_threads(isa, 3)));
+    }
+    all
+}
+
+fn window(kernel: (usize, usize), stride: (usize, usize), padding: (usize, usize)) -> Window {
+    Window { kernel, stride, padding }
+}
+
+/// Images, channels, input and window: odd sizes, strides above the kernel, padding, one channel,
+/// widths that don't divide by the vectors'.
+fn geometries() -> Vec<(usize, (usize, usize), (usize, usize), Window)> {
+    vec![
+        (1, (1, 1), (1, 1), Window::square(1, 1, 0)),
+        (2, (16, 16), (3, 4), Window::square(1, 1, 0)),
+        (3, (20, 33), (5, 7), Window::square(1, 1, 0)),
+        (1, (96, 40), (9, 11), Window::square(1, 1, 0)),
+        (2, (5, 7), (8, 6), Window::square(3, 1, 1)),
+        (1, (16, 32), (9, 9), Window::square(3, 1, 0)),
+        (2, (32, 10), (7, 7), Window::square(5, 1, 2)),
+        (1, (3, 20), (13, 11), Window::square(5, 2, 2)),
+        (2, (17, 18), (10, 12), Window::square(3, 2, 1)),
+        (1, (16, 16), (11, 11), Window::square(4, 3, 0)),
+        (1, (4, 16), (11, 9), Window::square(2, 3, 0)),
+        (2, (1, 24), (23, 19), Window::square(11, 4, 0)),
+        (1, (3, 16), (20, 20), Window::square(7, 3, 3)),
+        (1, (8, 16), (6, 14), window((1, 5), (1, 2), (0, 2))),
+        (2, (16, 5), (12, 5), window((3, 1), (2, 1), (2, 0))),
+        (1, (6, 6), (5, 6), window((5, 6), (1, 1), (0, 0))),
+        (1, (2, 3), (4, 4), Window::square(3, 1, 4)),
+        (1, (48, 130), (6, 5), Window::square(3, 1, 1)),
+    ]
+}
+
+#[test]
+fn direct_passes_agree_with_the_reference() {
+    for (n, channels, input, window) in geometries() {
+        for order in [Order::Planar, Order::ChannelsLast] {
+            let case = Case::new(n, channels, input, window, order);
+            let shape = &case.shape;
+            let weights = case.weights();
+            for (name, cx) in contexts() {
+                case.check_forward(&name, 2e-6, |pass, y| {
+                    let mut work = vec![f32::NAN; shape.direct_work(n)];
+                    pass.direct(&cx, &weights, y, &mut work);
+                });
+                case.check_weight_gradient(&name, 4e-6, |pass, dw, db| {
+                    let mut work = vec![f32::NAN; shape.direct_work(n)];
+                    pass.direct(&cx, dw, db, &mut work);
+                });
+                if order == Order::ChannelsLast {
+                    let mut transposed = vec![f32::NAN; shape.transposed_len()];
+                    shape.transpose_weights(&cx, &weights, &mut transposed);
+                    case.check_input_gradient(&name, 2e-6, |pass, dx| {
+                        let mut work = vec![f32::NAN; shape.direct_input_gradient_work(n)];
+                        pass.direct(&cx, &transposed, dx, &mut work);
+                    });
+                }
+            }
+        }
+    }
+}

@@ -11,7 +11,7 @@
 
 mod tile;
 
-use crate::simd::{Isa, Kernel, PANEL, Simd};
+use crate::simd::{Isa, Kernel, Simd};
 
 /// One loop of the sum: how often it runs, and how far `A` and `B` move with each turn.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,7 @@ impl Gemm {
     ///
     /// # Safety
     /// Every address that the strides and counts give must lie in a live allocation: of `A` one
-    /// element, of `B` and `C` (and the gate) [`PANEL`] elements. Nothing else may write to them
+    /// element, of `B` and `C` (and the gate) a panel's 16. Nothing else may write to them
     /// meanwhile, and `C` overlaps none of the others.
     pub(crate) unsafe fn run(self, isa: Isa) {
         debug_assert!(self.a_rows.1 == 1 || self.sum[2].a == 1, "{self:?}");

@@ -2,6 +2,7 @@
 //! callers use.
 
 use super::*;
+use crate::simd::PANEL;
 
 fn values(n: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12345);

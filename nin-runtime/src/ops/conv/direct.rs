@@ -339,7 +339,7 @@ impl GradientTasks {
 }
 
 /// `db += Σ dy` over all pixels, where dy has `co` padded channels.
-fn bias_gradient(cx: &Context, co: usize, dy: &[f32], db: &mut [f32]) {
+pub(super) fn bias_gradient(cx: &Context, co: usize, dy: &[f32], db: &mut [f32]) {
     let work = dy.len();
     let db = DisjointMut::new(db);
     cx.for_each(co / PANEL, work, |panel| {

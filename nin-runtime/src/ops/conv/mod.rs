@@ -6,6 +6,7 @@ mod direct;
 mod pack;
 #[cfg(all(test, feature = "std"))]
 mod tests;
+pub mod winograd;
 
 use crate::simd::{PANEL, padded};
 use crate::{Order, params};

@@ -1,0 +1,167 @@
+//! Convolution by Winograd's minimal filtering.
+//!
+//! With the linear maps of [`Transform`], `Y = Aᵀ[(G·W·Gᵀ) ⊙ (Bᵀ·X·B)]A` for each tile of the output
+//! (Lavin and Gray, 2015). Summed over input channels, the products at one point are a matrix
+//! product of tiles × ci and ci × co, so that almost all arithmetic is [`Gemm`](crate::gemm::Gemm)'s.
+//!
+//! All passes are made of the same stages. The input's gradient is the convolution of the output's
+//! gradient with the weights turned by 180 degrees. The weights' gradient is `Gᵀ[Σ E ⊙ V]G` over
+//! all tiles, with `V = Bᵀ·X·B` as in the forward pass and `E = A·dY·Aᵀ`.
+//!
+//! A stride is taken apart into its phases (space to depth): a convolution of stride s over c
+//! channels is one of stride 1 over s²·c channels, with kernels of 1/s the size. So is the planar image
+//! brought into the order that vectors want.
+
+mod passes;
+mod stages;
+mod tile;
+mod weights;
+
+#[cfg(all(test, feature = "std"))]
+mod tests;
+
+pub use tile::{Tile, Tiles, Transform};
+
+use super::ConvShape;
+use crate::Order;
+use crate::simd::{PANEL, padded};
+
+/// A convolution of stride 1 over activations, as the stages see it.
+#[derive(Clone, Copy, Debug)]
+struct Problem {
+    ci: usize,
+    co: usize,
+    input: (usize, usize),
+    padding: (usize, usize),
+    output: (usize, usize),
+    /// Tiles along rows and columns of one image.
+    tiles: (usize, usize),
+    /// Points of a transformed tile.
+    points: usize,
+}
+
+/// Tiles that a pass should have before more images no longer help: with fewer, reading the
+/// transformed weights takes longer than multiplying.
+const TILES_PER_PASS: usize = 96;
+
+impl Problem {
+    const fn forward<W: Tile>(shape: &ConvShape) -> Self {
+        let (kh, kw) = phase_kernel(shape);
+        assert!(kh == W::KERNEL.0 && kw == W::KERNEL.1, "the transform is for another kernel");
+        let output = shape.output();
+        let (ci, input, padding) = if shape.needs_phases() {
+            let input = (output.0 + kh - 1, output.1 + kw - 1);
+            (shape.ci * shape.stride.0 * shape.stride.1, input, (0, 0))
+        } else {
+            (shape.ci, shape.input, shape.padding)
+        };
+        Self::new::<W>((ci, shape.co), input, padding, output)
+    }
+
+    const fn input_gradient<W: Tile>(shape: &ConvShape) -> Self {
+        let (kh, kw) = shape.kernel;
+        assert!(kh == W::KERNEL.0 && kw == W::KERNEL.1, "the transform is for another kernel");
+        assert!(!shape.needs_phases(), "an input gradient by Winograd has stride 1");
+        assert!(
+            shape.padding.0 < kh && shape.padding.1 < kw,
+            "an input gradient by Winograd has less padding than kernel"
+        );
+        let padding = (kh - 1 - shape.padding.0, kw - 1 - shape.padding.1);
+        Self::new::<W>((shape.co, shape.ci), shape.output(), padding, shape.input)
+    }
+
+    const fn new<W: Tile>(
+        (ci, co): (usize, usize),
+        input: (usize, usize),
+        padding: (usize, usize),
+        output: (usize, usize),
+    ) -> Self {
+        let tiles = (output.0.div_ceil(W::OUTPUT.0), output.1.div_ceil(W::OUTPUT.1));
+        Self { ci, co, input, padding, output, tiles, points: W::TILE.0 * W::TILE.1 }
+    }
+
+    /// Tiles of one image.
+    const fn tiles(&self) -> usize {
+        self.tiles.0 * self.tiles.1
+    }
+
+    /// Images, of `n`, whose tiles go through the stages together.
+    const fn images_per_pass(&self, n: usize) -> usize {
+        let images = TILES_PER_PASS.div_ceil(self.tiles());
+        if images < n { images } else { n }
+    }
+
+    /// Elements of one image's transformed input.
+    const fn input_points(&self) -> usize {
+        self.points * self.tiles() * padded(self.ci)
+    }
+
+    /// Elements of one image's transformed output.
+    const fn output_points(&self) -> usize {
+        self.points * self.tiles() * padded(self.co)
+    }
+
+    /// Elements of the transformed weights.
+    const fn weight_points(&self) -> usize {
+        self.points * padded(self.co) * self.ci
+    }
+
+    /// Panels of output channels.
+    const fn panels(&self) -> usize {
+        padded(self.co) / PANEL
+    }
+}
+
+impl ConvShape {
+    /// Whether the input is rearranged before it is transformed: for its stride or its planes.
+    const fn needs_phases(&self) -> bool {
+        self.stride.0 * self.stride.1 > 1 || matches!(self.order, Order::Planar)
+    }
+
+    /// Elements of one image's input, rearranged.
+    const fn phases_len(&self) -> usize {
+        if !self.needs_phases() {
+            return 0;
+        }
+        let ((h, w), (kh, kw)) = (self.output(), phase_kernel(self));
+        (h + kh - 1) * (w + kw - 1) * padded(self.ci * self.stride.0 * self.stride.1)
+    }
+
+    /// Elements of the transformed weights of the forward pass.
+    #[must_use]
+    pub const fn winograd_weights_len<W: Tile>(&self) -> usize {
+        Problem::forward::<W>(self).weight_points()
+    }
+
+    /// Elements of the transformed weights of the input's gradient.
+    #[must_use]
+    pub const fn winograd_transposed_len<W: Tile>(&self) -> usize {
+        Problem::input_gradient::<W>(self).weight_points()
+    }
+
+    /// Elements of work space that the forward pass of `n` images needs.
+    #[must_use]
+    pub const fn winograd_work<W: Tile>(&self, n: usize) -> usize {
+        let problem = Problem::forward::<W>(self);
+        let each = self.phases_len() + problem.input_points() + problem.output_points();
+        problem.images_per_pass(n) * each
+    }
+
+    /// Elements of work space that the input's gradient of `n` images needs.
+    #[must_use]
+    pub const fn winograd_input_gradient_work<W: Tile>(&self, n: usize) -> usize {
+        let problem = Problem::input_gradient::<W>(self);
+        problem.images_per_pass(n) * (problem.input_points() + problem.output_points())
+    }
+
+    /// Elements of work space that the weights' gradient of `n` images needs.
+    #[must_use]
+    pub const fn winograd_weight_gradient_work<W: Tile>(&self, n: usize) -> usize {
+        self.winograd_work::<W>(n) + Problem::forward::<W>(self).weight_points()
+    }
+}
+
+/// The kernel's size after its stride was taken apart.
+const fn phase_kernel(shape: &ConvShape) -> (usize, usize) {
+    (shape.kernel.0.div_ceil(shape.stride.0), shape.kernel.1.div_ceil(shape.stride.1))
+}

@@ -1,0 +1,169 @@
+//! The passes: forward, the input's gradient, the weights' gradient.
+
+use super::stages::{
+    Epilogue, Field, OfGradient, OfInput, gather, products, rearrange, scatter, weight_products,
+};
+use super::tile::Tile;
+use super::{Problem, weights};
+use crate::Context;
+use crate::ops::conv::direct::bias_gradient;
+use crate::ops::conv::{ConvShape, Forward, InputGradient, Source, WeightGradient};
+use crate::simd::padded;
+
+/// Transforms the inputs of images `first..first + images` into `v`; `phases` is work space.
+fn transform_input<W: Tile>(
+    cx: &Context,
+    shape: &ConvShape,
+    x: Source<'_>,
+    (first, images): (usize, usize),
+    phases: &mut [f32],
+    v: &mut [f32],
+) {
+    let problem = Problem::forward::<W>(shape);
+    let len = shape.phases_len();
+    if len > 0 {
+        for (i, phases) in phases[..images * len].chunks_exact_mut(len).enumerate() {
+            rearrange(cx, shape, x.image(first + i, shape), phases);
+        }
+    }
+    let phases = &*phases;
+    let field = |i: usize| Field {
+        data: if len > 0 { &phases[i * len..(i + 1) * len] } else { x.image(first + i, shape) },
+        size: problem.input,
+        channels: padded(problem.ci),
+    };
+    scatter::<OfInput<W>>(cx, images, problem.tiles, problem.padding, field, v);
+}
+
+impl Forward<'_> {
+    /// Computes the pass from [transformed weights](ConvShape::winograd_weights).
+    ///
+    /// # Panics
+    /// If a slice does not have the length that the geometry says, `work` at least
+    /// [`winograd_work`](ConvShape::winograd_work).
+    pub fn winograd<W: Tile>(
+        &self,
+        cx: &Context,
+        transformed: &[f32],
+        y: &mut [f32],
+        work: &mut [f32],
+    ) {
+        self.check(y);
+        let shape = self.shape;
+        let problem = Problem::forward::<W>(shape);
+        let per_pass = problem.images_per_pass(self.n);
+        let (phases, work) = work.split_at_mut(per_pass * shape.phases_len());
+        let (v, m) = work.split_at_mut(per_pass * problem.input_points());
+        let epilogue = |_| Epilogue::Bias { bias: self.bias, relu: self.relu };
+        for first in (0..self.n).step_by(per_pass.max(1)) {
+            let images = per_pass.min(self.n - first);
+            let tiles = images * problem.tiles();
+            transform_input::<W>(
+                cx,
+                shape,
+                self.x,
+                (first, images),
+                phases,
+                cut(v, &problem, tiles, problem.ci),
+            );
+            let m = cut(m, &problem, tiles, problem.co);
+            products(cx, tiles, &problem, v, transformed, m);
+            let y = &mut y[first * shape.output_len()..][..images * shape.output_len()];
+            gather::<W>(cx, images, &problem, m, epilogue, y);
+        }
+    }
+}
+
+impl InputGradient<'_> {
+    /// Writes the gradient of the input from
+    /// [transformed transposed weights](ConvShape::winograd_transposed).
+    ///
+    /// # Panics
+    /// If a slice does not have the length that the geometry says, `work` at least
+    /// [`winograd_input_gradient_work`](ConvShape::winograd_input_gradient_work).
+    pub fn winograd<W: Tile>(
+        &self,
+        cx: &Context,
+        transformed: &[f32],
+        dx: &mut [f32],
+        work: &mut [f32],
+    ) {
+        self.check(dx);
+        let shape = self.shape;
+        let problem = Problem::input_gradient::<W>(shape);
+        let per_pass = problem.images_per_pass(self.n);
+        let (v, m) = work.split_at_mut(per_pass * problem.input_points());
+        let (input, output) = (shape.input_len(), shape.output_len());
+        for first in (0..self.n).step_by(per_pass.max(1)) {
+            let images = per_pass.min(self.n - first);
+            let tiles = images * problem.tiles();
+            let v = cut(v, &problem, tiles, problem.ci);
+            let field = |i: usize| Field {
+                data: &self.dy[(first + i) * output..][..output],
+                size: problem.input,
+                channels: padded(problem.ci),
+            };
+            scatter::<OfInput<W>>(cx, images, problem.tiles, problem.padding, field, v);
+            let m = cut(m, &problem, tiles, problem.co);
+            products(cx, tiles, &problem, v, transformed, m);
+            let gate = |i: usize| {
+                Epilogue::Gate(self.gate.map(|gate| &gate[(first + i) * input..][..input]))
+            };
+            let dx = &mut dx[first * input..][..images * input];
+            gather::<W>(cx, images, &problem, m, gate, dx);
+        }
+    }
+}
+
+impl WeightGradient<'_> {
+    /// Adds the gradients of weights and bias to `dw` and `db`, laid out as in the arena.
+    ///
+    /// # Panics
+    /// If a slice does not have the length that the geometry says, `work` at least
+    /// [`winograd_weight_gradient_work`](ConvShape::winograd_weight_gradient_work).
+    pub fn winograd<W: Tile>(
+        &self,
+        cx: &Context,
+        dw: &mut [f32],
+        db: &mut [f32],
+        work: &mut [f32],
+    ) {
+        self.check(dw, db);
+        let shape = self.shape;
+        let problem = Problem::forward::<W>(shape);
+        bias_gradient(cx, padded(shape.co), self.dy, db);
+        let per_pass = problem.images_per_pass(self.n);
+        let (phases, work) = work.split_at_mut(per_pass * shape.phases_len());
+        let (v, work) = work.split_at_mut(per_pass * problem.input_points());
+        let (e, work) = work.split_at_mut(per_pass * problem.output_points());
+        let du = &mut work[..problem.weight_points()];
+        let len = shape.output_len();
+        for first in (0..self.n).step_by(per_pass.max(1)) {
+            let images = per_pass.min(self.n - first);
+            let tiles = images * problem.tiles();
+            let v = cut(v, &problem, tiles, problem.ci);
+            transform_input::<W>(cx, shape, self.x, (first, images), phases, v);
+            let e = cut(e, &problem, tiles, problem.co);
+            let field = |i: usize| Field {
+                data: &self.dy[(first + i) * len..][..len],
+                size: problem.output,
+                channels: padded(problem.co),
+            };
+            scatter::<OfGradient<W>>(cx, images, problem.tiles, (0, 0), field, e);
+            weight_products(cx, tiles, &problem, (v, e), first > 0, du);
+        }
+        if self.n > 0 {
+            weights::add_gradient::<W>(cx, shape, &problem, du, dw);
+        }
+    }
+}
+
+/// The part of a buffer that `tiles` tiles take.
+fn cut<'a>(
+    buffer: &'a mut [f32],
+    problem: &Problem,
+    tiles: usize,
+    channels: usize,
+) -> &'a mut [f32] {
+    &mut buffer[..problem.points * tiles * padded(channels)]
+}

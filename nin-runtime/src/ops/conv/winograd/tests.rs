@@ -1,0 +1,108 @@
+//! The passes with transforms as the compiler writes them, against the reference in `f64`.
+
+use super::*;
+use crate::ops::conv::tests::{Case, contexts};
+use crate::reference::Window;
+
+#[path = "transforms.rs"]
+mod transforms;
+use transforms::*;
+
+type Square<F, const M: usize, const R: usize, const T: usize> = Tiles<F, F, M, R, T, M, R, T>;
+
+/// Holds all passes of a geometry by the tiles `W` to the reference.
+fn check<W: Tile>(
+    tolerance: f64,
+    n: usize,
+    channels: (usize, usize),
+    input: (usize, usize),
+    window: Window,
+    order: Order,
+) {
+    let case = Case::new(n, channels, input, window, order);
+    let shape = &case.shape;
+    let weights = case.weights();
+    for (name, cx) in contexts() {
+        let mut u = vec![f32::NAN; shape.winograd_weights_len::<W>()];
+        shape.winograd_weights::<W>(&cx, &weights, &mut u);
+        case.check_forward(&name, tolerance, |pass, y| {
+            let mut work = vec![f32::NAN; shape.winograd_work::<W>(n)];
+            pass.winograd::<W>(&cx, &u, y, &mut work);
+        });
+        case.check_weight_gradient(&name, tolerance, |pass, dw, db| {
+            let mut work = vec![f32::NAN; shape.winograd_weight_gradient_work::<W>(n)];
+            pass.winograd::<W>(&cx, dw, db, &mut work);
+        });
+        if !shape.needs_phases() {
+            let mut u = vec![f32::NAN; shape.winograd_transposed_len::<W>()];
+            shape.winograd_transposed::<W>(&cx, &weights, &mut u);
+            case.check_input_gradient(&name, tolerance, |pass, dx| {
+                let mut work = vec![f32::NAN; shape.winograd_input_gradient_work::<W>(n)];
+                pass.winograd::<W>(&cx, &u, dx, &mut work);
+            });
+        }
+    }
+}
+
+use Order::{ChannelsLast, Planar};
+
+#[test]
+fn kernels_of_three_agree_with_the_reference() {
+    let same = Window::square(3, 1, 1);
+    check::<Square<F2x3, 2, 3, 4>>(4e-6, 2, (5, 7), (8, 6), same, ChannelsLast);
+    check::<Square<F3x3, 3, 3, 5>>(
+        4e-6,
+        1,
+        (16, 32),
+        (9, 9),
+        Window::square(3, 1, 0),
+        ChannelsLast,
+    );
+    check::<Square<F4x3, 4, 3, 6>>(1e-5, 3, (20, 40), (13, 12), same, ChannelsLast);
+    check::<Square<F4x3, 4, 3, 6>>(1e-5, 2, (3, 16), (13, 9), same, Planar);
+    check::<Square<F6x3, 6, 3, 8>>(
+        3e-5,
+        15,
+        (16, 10),
+        (5, 5),
+        Window::square(3, 1, 2),
+        ChannelsLast,
+    );
+}
+
+#[test]
+fn larger_and_rectangular_kernels_agree_with_the_reference() {
+    check::<Square<F4x5, 4, 5, 8>>(
+        3e-5,
+        2,
+        (32, 20),
+        (10, 7),
+        Window::square(5, 1, 2),
+        ChannelsLast,
+    );
+    check::<Square<F2x5, 2, 5, 6>>(1e-5, 1, (3, 16), (9, 9), Window::square(5, 1, 2), Planar);
+    check::<Square<F2x7, 2, 7, 8>>(
+        5e-5,
+        1,
+        (16, 16),
+        (11, 9),
+        Window::square(7, 1, 3),
+        ChannelsLast,
+    );
+    let flat = Window { kernel: (3, 5), stride: (1, 1), padding: (1, 0) };
+    check::<Tiles<F4x3, F4x5, 4, 3, 6, 4, 5, 8>>(3e-5, 2, (17, 16), (9, 13), flat, ChannelsLast);
+}
+
+#[test]
+fn strides_are_taken_apart_into_phases() {
+    check::<Square<F6x3, 6, 3, 8>>(3e-5, 2, (1, 20), (43, 35), Window::square(11, 4, 0), Planar);
+    check::<Square<F4x3, 4, 3, 6>>(1e-5, 1, (3, 16), (30, 27), Window::square(5, 2, 2), Planar);
+    check::<Square<F2x3, 2, 3, 4>>(
+        1e-5,
+        2,
+        (10, 16),
+        (15, 16),
+        Window::square(5, 2, 1),
+        ChannelsLast,
+    );
+}

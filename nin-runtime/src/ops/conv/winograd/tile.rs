@@ -1,0 +1,155 @@
+//! The transforms: one-dimensional ones, which the compiler derives and writes, and their
+//! combination for tiles.
+
+use crate::simd::{Simd, Vector};
+use core::marker::PhantomData;
+
+/// The linear maps of F(M, R), which computes M outputs of a kernel of R from T = M + R − 1 inputs.
+///
+/// The compiler derives them from interpolation points in exact fractions (Cook–Toom) and writes
+/// them as straight-line code.
+pub trait Transform<const M: usize, const R: usize, const T: usize>:
+    Copy + Send + Sync + 'static
+{
+    /// Bᵀ: inputs to points.
+    fn input<V: Vector>(x: [V; T]) -> [V; T];
+    /// G: weights to points.
+    fn weight<V: Vector>(x: [V; R]) -> [V; T];
+    /// Aᵀ: products at the points to outputs.
+    fn output<V: Vector>(x: [V; T]) -> [V; M];
+    /// A: the gradient of the outputs to points.
+    fn output_adjoint<V: Vector>(x: [V; M]) -> [V; T];
+    /// Gᵀ: the gradient at the points to the weights.
+    fn weight_adjoint<V: Vector>(x: [V; T]) -> [V; R];
+}
+
+/// A grid of vectors in memory: row and column strides in elements.
+#[derive(Clone, Copy)]
+pub struct Grid<P> {
+    pub(super) start: P,
+    pub(super) row: usize,
+    pub(super) column: usize,
+}
+
+/// The two-dimensional maps of a tile, rows × columns.
+///
+/// Each reads a grid of vectors and writes another.
+///
+/// # Safety of the maps
+/// The grids must be valid for reading and for writing as many vectors as the map's name says, and the
+/// second must not overlap the first.
+#[expect(clippy::missing_safety_doc, reason = "the trait says it once for all of its maps")]
+pub trait Tile: Copy + Send + Sync + 'static {
+    /// Outputs of a tile.
+    const OUTPUT: (usize, usize);
+    /// The kernel's size.
+    const KERNEL: (usize, usize);
+    /// Inputs of a tile, and points.
+    const TILE: (usize, usize);
+
+    /// V = Bᵀ·X·B: a tile of inputs to points.
+    unsafe fn input<S: Simd>(s: S, x: Grid<*const f32>, v: Grid<*mut f32>);
+    /// U = G·W·Gᵀ: a kernel to points.
+    unsafe fn weight<S: Simd>(s: S, w: Grid<*const f32>, u: Grid<*mut f32>);
+    /// Y = Aᵀ·M·A: points to a tile of outputs.
+    unsafe fn output<S: Simd>(s: S, m: Grid<*const f32>, y: Grid<*mut f32>);
+    /// E = A·dY·Aᵀ: the gradient of a tile of outputs to points.
+    unsafe fn output_adjoint<S: Simd>(s: S, dy: Grid<*const f32>, e: Grid<*mut f32>);
+    /// dW = Gᵀ·dU·G: the gradient at points to that of a kernel.
+    unsafe fn weight_adjoint<S: Simd>(s: S, du: Grid<*const f32>, dw: Grid<*mut f32>);
+}
+
+/// Tiles whose rows are transformed by one [`Transform`], `Rows`, and whose columns by another.
+#[derive(Clone, Copy)]
+pub struct Tiles<
+    Rows,
+    Columns,
+    const RM: usize,
+    const RR: usize,
+    const RT: usize,
+    const CM: usize,
+    const CR: usize,
+    const CT: usize,
+>(PhantomData<(Rows, Columns)>);
+
+impl<
+    Rows: Transform<RM, RR, RT>,
+    Columns: Transform<CM, CR, CT>,
+    const RM: usize,
+    const RR: usize,
+    const RT: usize,
+    const CM: usize,
+    const CR: usize,
+    const CT: usize,
+> Tile for Tiles<Rows, Columns, RM, RR, RT, CM, CR, CT>
+{
+    const OUTPUT: (usize, usize) = (RM, CM);
+    const KERNEL: (usize, usize) = (RR, CR);
+    const TILE: (usize, usize) = (RT, CT);
+
+    #[inline(always)]
+    unsafe fn input<S: Simd>(s: S, x: Grid<*const f32>, v: Grid<*mut f32>) {
+        // SAFETY: the caller's promise, here and below.
+        unsafe { separable(s, x, v, Columns::input::<S::V>, Rows::input::<S::V>) }
+    }
+
+    #[inline(always)]
+    unsafe fn weight<S: Simd>(s: S, w: Grid<*const f32>, u: Grid<*mut f32>) {
+        // SAFETY: the caller's promise.
+        unsafe { separable(s, w, u, Columns::weight::<S::V>, Rows::weight::<S::V>) }
+    }
+
+    #[inline(always)]
+    unsafe fn output<S: Simd>(s: S, m: Grid<*const f32>, y: Grid<*mut f32>) {
+        // SAFETY: the caller's promise.
+        unsafe { separable(s, m, y, Columns::output::<S::V>, Rows::output::<S::V>) }
+    }
+
+    #[inline(always)]
+    unsafe fn output_adjoint<S: Simd>(s: S, dy: Grid<*const f32>, e: Grid<*mut f32>) {
+        let (columns, rows) = (Columns::output_adjoint::<S::V>, Rows::output_adjoint::<S::V>);
+        // SAFETY: the caller's promise.
+        unsafe { separable(s, dy, e, columns, rows) }
+    }
+
+    #[inline(always)]
+    unsafe fn weight_adjoint<S: Simd>(s: S, du: Grid<*const f32>, dw: Grid<*mut f32>) {
+        let (columns, rows) = (Columns::weight_adjoint::<S::V>, Rows::weight_adjoint::<S::V>);
+        // SAFETY: the caller's promise.
+        unsafe { separable(s, du, dw, columns, rows) }
+    }
+}
+
+/// Maps each of A rows from B to D values, then each of D columns from A to C.
+///
+/// # Safety
+/// `from` must be valid for reading A × B vectors, `to` for writing C × D.
+#[inline(always)]
+unsafe fn separable<S: Simd, const A: usize, const B: usize, const C: usize, const D: usize>(
+    s: S,
+    from: Grid<*const f32>,
+    to: Grid<*mut f32>,
+    columns: impl Fn([S::V; B]) -> [S::V; D],
+    rows: impl Fn([S::V; A]) -> [S::V; C],
+) {
+    let zero = s.splat(0.0);
+    let mut middle = [[zero; D]; A];
+    for (i, middle) in middle.iter_mut().enumerate() {
+        let mut row = [zero; B];
+        for (j, value) in row.iter_mut().enumerate() {
+            // SAFETY: (i, j) lies in the grid that the caller vouches for.
+            *value = unsafe { s.load(from.start.add(i * from.row + j * from.column)) };
+        }
+        *middle = columns(row);
+    }
+    for j in 0..D {
+        let mut column = [zero; A];
+        for (value, row) in column.iter_mut().zip(&middle) {
+            *value = row[j];
+        }
+        for (i, &value) in rows(column).iter().enumerate() {
+            // SAFETY: (i, j) lies in the grid that the caller vouches for.
+            unsafe { s.store(to.start.add(i * to.row + j * to.column), value) };
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The weights' transforms: forward, turned for the input's gradient, and back for their own.
+
+use super::tile::{Grid, Tile};
+use super::{Problem, phase_kernel};
+use crate::ops::conv::ConvShape;
+use crate::simd::{Kernel, PANEL, Simd, padded};
+use crate::{Context, DisjointMut, Order};
+use core::marker::PhantomData;
+
+/// The largest kernel that transforms are made for, taps.
+const MAX_TAPS: usize = 64;
+
+impl ConvShape {
+    /// The place, in a panel of the arena, of tap (y, x) of channel `c` of the convolution that is left after
+    /// the stride was taken apart; nothing where the kernel does not reach.
+    #[inline(always)]
+    fn phase_tap(&self, c: usize, y: usize, x: usize) -> Option<usize> {
+        let (sh, sw) = self.stride;
+        let y = sh * y + c / sw % sh;
+        let x = sw * x + c % sw;
+        let c = c / (sh * sw);
+        let (kh, kw) = self.kernel;
+        let tap = match self.order {
+            Order::Planar => (c * kh + y) * kw + x,
+            Order::ChannelsLast => (y * kw + x) * self.ci + c,
+        };
+        (y < kh && x < kw).then_some(tap * PANEL)
+    }
+
+    /// Transforms the weights in the arena for the forward pass: `[points][co / PANEL][ci][PANEL]`.
+    ///
+    /// # Panics
+    /// If a slice has another length than
+    /// [`winograd_weights_len`](Self::winograd_weights_len).
+    pub fn winograd_weights<W: Tile>(
+        &self,
+        cx: &Context,
+        weights: &[f32],
+        transformed: &mut [f32],
+    ) {
+        assert_eq!(weights.len(), self.weights_len(), "weights of {self:?}");
+        let problem = Problem::forward::<W>(self);
+        assert_eq!(transformed.len(), problem.weight_points(), "transformed weights of {self:?}");
+        let panel = self.depth() * PANEL;
+        let work = 4 * transformed.len();
+        let to = DisjointMut::new(transformed);
+        cx.for_each(problem.panels(), work, |p| {
+            cx.isa().run(Panel::<W, _> {
+                channels: problem.ci,
+                taps: Straight { shape: self, panel: &weights[p * panel..(p + 1) * panel] },
+                // SAFETY: the panel's place at the first point.
+                to: unsafe { to.as_mut_ptr().add(p * problem.ci * PANEL) },
+                point: padded(problem.co) * problem.ci,
+                tile: PhantomData,
+            });
+        });
+    }
+
+    /// Transforms the weights for the input's gradient, turned by 180 degrees:
+    /// `[points][ci / PANEL][co][PANEL]`.
+    ///
+    /// # Panics
+    /// If a slice has another length than
+    /// [`winograd_transposed_len`](Self::winograd_transposed_len).
+    pub fn winograd_transposed<W: Tile>(
+        &self,
+        cx: &Context,
+        weights: &[f32],
+        transformed: &mut [f32],
+    ) {
+        assert_eq!(weights.len(), self.weights_len(), "weights of {self:?}");
+        let problem = Problem::input_gradient::<W>(self);
+        assert_eq!(transformed.len(), problem.weight_points(), "transformed weights of {self:?}");
+        let work = 4 * transformed.len();
+        let to = DisjointMut::new(transformed);
+        cx.for_each(problem.panels(), work, |p| {
+            cx.isa().run(Panel::<W, _> {
+                channels: problem.ci,
+                taps: Turned { shape: self, weights, first: p * PANEL },
+                // SAFETY: the panel's place at the first point.
+                to: unsafe { to.as_mut_ptr().add(p * problem.ci * PANEL) },
+                point: padded(problem.co) * problem.ci,
+                tile: PhantomData,
+            });
+        });
+    }
+}
+
+/// Where a panel's taps come from.
+trait Taps {
+    /// Sixteen values of tap (y, x) for input channel `c` of the problem.
+    fn get(&self, c: usize, y: usize, x: usize) -> [f32; PANEL];
+}
+
+/// The forward pass's weights.
+struct Straight<'a> {
+    shape: &'a ConvShape,
+    panel: &'a [f32],
+}
+
+impl Taps for Straight<'_> {
+    #[inline(always)]
+    fn get(&self, c: usize, y: usize, x: usize) -> [f32; PANEL] {
+        let mut values = [0.0; PANEL];
+        if let Some(tap) = self.shape.phase_tap(c, y, x) {
+            values.copy_from_slice(&self.panel[tap..tap + PANEL]);
+        }
+        values
+    }
+}
+
+/// Weights with input and output channels exchanged, last tap first.
+struct Turned<'a> {
+    shape: &'a ConvShape,
+    weights: &'a [f32],
+    /// The first of the sixteen input channels.
+    first: usize,
+}
+
+impl Taps for Turned<'_> {
+    #[inline(always)]
+    fn get(&self, o: usize, y: usize, x: usize) -> [f32; PANEL] {
+        let shape = self.shape;
+        let (kh, kw) = shape.kernel;
+        let tap = ((kh - 1 - y) * kw + kw - 1 - x) * shape.ci + self.first;
+        let start = (o / PANEL * shape.depth() + tap) * PANEL + o % PANEL;
+        let mut values = [0.0; PANEL];
+        let from = self.weights[start..].iter().step_by(PANEL);
+        for (value, &weight) in values.iter_mut().zip(from.take(shape.ci - self.first)) {
+            *value = weight;
+        }
+        values
+    }
+}
+
+/// The transformed weights of one panel of output channels.
+struct Panel<W, T> {
+    channels: usize,
+    taps: T,
+    to: *mut f32,
+    /// Elements between points.
+    point: usize,
+    tile: PhantomData<W>,
+}
+
+impl<W: Tile, T: Taps> Kernel for Panel<W, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (rows, columns) = W::KERNEL;
+        for c in 0..self.channels {
+            let mut kernel = [[0.0; PANEL]; MAX_TAPS];
+            for y in 0..rows {
+                for x in 0..columns {
+                    kernel[y * columns + x] = self.taps.get(c, y, x);
+                }
+            }
+            for lane in (0..PANEL).step_by(S::LANES) {
+                // SAFETY: the kernel holds all taps, and the callers hold `to` to all points.
+                unsafe {
+                    let start = kernel.as_ptr().cast::<f32>().add(lane);
+                    let w = Grid { start, row: columns * PANEL, column: PANEL };
+                    let start = self.to.add(c * PANEL + lane);
+                    let u = Grid { start, row: W::TILE.1 * self.point, column: self.point };
+                    W::weight(s, w, u);
+                }
+            }
+        }
+    }
+}
+
+/// Adds the gradient of the weights, from that of the transformed ones, to `dw`.
+pub(super) fn add_gradient<W: Tile>(
+    cx: &Context,
+    shape: &ConvShape,
+    problem: &Problem,
+    du: &[f32],
+    dw: &mut [f32],
+) {
+    assert_eq!(du.len(), problem.weight_points());
+    let panel = shape.depth() * PANEL;
+    let dw = DisjointMut::new(dw);
+    cx.for_each(problem.panels(), 4 * du.len(), |p| {
+        cx.isa().run(PanelGradient::<W> {
+            shape,
+            channels: problem.ci,
+            du: &du[p * problem.ci * PANEL..],
+            point: padded(problem.co) * problem.ci,
+            // SAFETY: each task has its own panel.
+            dw: unsafe { dw.part(p * panel..(p + 1) * panel) },
+            tile: PhantomData,
+        });
+    });
+}
+
+/// The gradient of one panel of output channels.
+struct PanelGradient<'a, W> {
+    shape: &'a ConvShape,
+    channels: usize,
+    du: &'a [f32],
+    point: usize,
+    dw: &'a mut [f32],
+    tile: PhantomData<W>,
+}
+
+impl<W: Tile> Kernel for PanelGradient<'_, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (rows, columns) = phase_kernel(self.shape);
+        for c in 0..self.channels {
+            for lane in (0..PANEL).step_by(S::LANES) {
+                let mut kernel = [s.splat(0.0); MAX_TAPS];
+                // SAFETY: `add_gradient` holds `du` to all points of the panel; the kernel has room
+                // for all taps.
+                unsafe {
+                    let start = self.du.as_ptr().add(c * PANEL + lane);
+                    let du = Grid { start, row: W::TILE.1 * self.point, column: self.point };
+                    let start = kernel.as_mut_ptr().cast::<f32>();
+                    let dw = Grid { start, row: columns * S::LANES, column: S::LANES };
+                    W::weight_adjoint(s, du, dw);
+                }
+                for y in 0..rows {
+                    for x in 0..columns {
+                        if let Some(tap) = self.shape.phase_tap(c, y, x) {
+                            let dw = &mut self.dw[tap + lane..][..S::LANES];
+                            let add = kernel[y * columns + x];
+                            // SAFETY: the slice has a register's length.
+                            unsafe { s.store(dw.as_mut_ptr(), s.load(dw.as_ptr()) + add) };
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

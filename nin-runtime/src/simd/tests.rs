@@ -1,6 +1,7 @@
 //! Every operation on every instruction set of this machine against plain Rust.
 
 use super::*;
+use alloc::{vec, vec::Vec};
 use half::f16;
 
 /// Applies all operations lane by lane to two inputs of one register.

@@ -39,6 +39,12 @@ unsafe impl<const C: usize, const H: usize, const W: usize> bytemuck::Zeroable f
 // SAFETY: transparent over arrays of `f32`: any bits are a value and there is no padding.
 unsafe impl<const C: usize, const H: usize, const W: usize> bytemuck::Pod for Image<C, H, W> {}
 
+impl<const C: usize, const H: usize, const W: usize> AsRef<[f32]> for Image<C, H, W> {
+    fn as_ref(&self) -> &[f32] {
+        self.as_slice()
+    }
+}
+
 impl<const C: usize, const H: usize, const W: usize> Image<C, H, W> {
     /// Values in one image.
     pub const LEN: usize = {

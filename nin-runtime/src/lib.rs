@@ -13,8 +13,10 @@ pub mod datasets;
 mod error;
 mod gemm;
 mod image;
+pub mod layers;
 mod loss;
 mod math;
+pub mod network;
 pub mod ops;
 mod optim;
 mod params;
@@ -24,6 +26,7 @@ pub mod reference;
 mod rng;
 pub mod simd;
 mod threads;
+pub mod trainer;
 pub mod weights;
 
 pub use buffer::Buffer;

@@ -129,18 +129,16 @@ fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
 /// Denormal numbers are taken as zero while this lives; then the thread's mode is as it was.
 ///
 /// They turn up in gradients of nets that have learnt, and cost over a hundred cycles each.
-#[cfg(feature = "std")]
 pub(crate) struct FlushDenormals {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     saved: ControlWord,
 }
 
-#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[cfg(target_arch = "x86_64")]
 type ControlWord = u32;
-#[cfg(all(feature = "std", target_arch = "aarch64"))]
+#[cfg(target_arch = "aarch64")]
 type ControlWord = u64;
 
-#[cfg(feature = "std")]
 impl FlushDenormals {
     pub(crate) fn new() -> Self {
         #[cfg(target_arch = "x86_64")]
@@ -162,7 +160,6 @@ impl FlushDenormals {
     }
 }
 
-#[cfg(feature = "std")]
 impl Drop for FlushDenormals {
     fn drop(&mut self) {
         #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -170,7 +167,7 @@ impl Drop for FlushDenormals {
     }
 }
 
-#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[cfg(target_arch = "x86_64")]
 fn control_word() -> ControlWord {
     let mut word: ControlWord = 0;
     // SAFETY: stores the SSE control word, which every x86-64 processor has, into a local.
@@ -178,13 +175,13 @@ fn control_word() -> ControlWord {
     word
 }
 
-#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[cfg(target_arch = "x86_64")]
 fn set_control_word(word: ControlWord) {
     // SAFETY: changes only how denormals are treated, or restores what was read before.
     unsafe { core::arch::asm!("ldmxcsr [{}]", in(reg) &raw const word, options(nostack)) };
 }
 
-#[cfg(all(feature = "std", target_arch = "aarch64"))]
+#[cfg(target_arch = "aarch64")]
 fn control_word() -> ControlWord {
     let word: ControlWord;
     // SAFETY: reads the floating-point control register.
@@ -192,7 +189,7 @@ fn control_word() -> ControlWord {
     word
 }
 
-#[cfg(all(feature = "std", target_arch = "aarch64"))]
+#[cfg(target_arch = "aarch64")]
 fn set_control_word(word: ControlWord) {
     // SAFETY: changes only how denormals are treated, or restores what was read before.
     unsafe { core::arch::asm!("msr fpcr, {}", in(reg) word, options(nostack)) };

@@ -19,7 +19,6 @@ mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-#[cfg(feature = "std")]
 pub(crate) use isa::FlushDenormals;
 pub use isa::Isa;
 

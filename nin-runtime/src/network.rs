@@ -1,0 +1,258 @@
+//! What the runtime and a generated net know of each other, and inference.
+
+use crate::simd::FlushDenormals;
+use crate::{Buffer, Context, DisjointMut, Init, ParamInfo};
+use alloc::vec::Vec;
+use bytemuck::Zeroable;
+use core::marker::PhantomData;
+use core::ops::Range;
+
+/// A net that the compiler generated. Only generated code implements it.
+pub trait Network: Sized + Send + Sync + 'static {
+    /// The image that it reads.
+    type Image: AsRef<[f32]>;
+    /// Its logits: `[f32; CLASSES]`.
+    type Logits: bytemuck::Pod + Send;
+    /// Its classes.
+    const CLASSES: usize;
+    /// Its parameters and their places in the arena.
+    const PARAMETERS: &'static [ParamInfo];
+    /// Elements of the arena.
+    const ARENA: usize;
+    /// Elements of the transformed weights.
+    const PREPARED: usize;
+    /// Elements of scratch for one image.
+    const SCRATCH: usize;
+    /// Images that inference takes through the net together.
+    const TOGETHER: usize;
+
+    /// Its weights.
+    fn weights(&self) -> &Weights<Self>;
+    /// Its weights, to change.
+    fn weights_mut(&mut self) -> &mut Weights<Self>;
+    /// Transforms the weights that inference reads transformed.
+    fn prepare(cx: &Context, params: &[f32], prepared: &mut [f32]);
+    /// Computes the logits of `images`, at most [`TOGETHER`](Self::TOGETHER) of them.
+    fn infer(
+        cx: &Context,
+        weights: &Weights<Self>,
+        images: &[&[f32]],
+        scratch: &mut [f32],
+        logits: &mut [f32],
+    );
+}
+
+/// A net's parameters and what is derived from them for inference.
+pub struct Weights<N> {
+    params: Buffer,
+    prepared: Buffer,
+    net: PhantomData<fn() -> N>,
+}
+
+impl<N> Clone for Weights<N> {
+    fn clone(&self) -> Self {
+        Self { params: self.params.clone(), prepared: self.prepared.clone(), net: PhantomData }
+    }
+}
+
+impl<N: Network> Weights<N> {
+    /// Parameters that `fill` writes into an arena of zeros.
+    ///
+    /// # Errors
+    /// Those of `fill`.
+    pub fn try_new<E>(fill: impl FnOnce(&mut [f32]) -> Result<(), E>) -> Result<Self, E> {
+        let mut params = Buffer::zeros(N::ARENA);
+        fill(&mut params)?;
+        let mut weights = Self { params, prepared: Buffer::zeros(N::PREPARED), net: PhantomData };
+        weights.prepare(&Context::current());
+        Ok(weights)
+    }
+
+    /// Initial weights.
+    #[must_use]
+    pub fn new(init: Init, seed: u64) -> Self {
+        let fill = |arena: &mut [f32]| {
+            init.fill(N::PARAMETERS, seed, arena);
+            Ok::<_, core::convert::Infallible>(())
+        };
+        match Self::try_new(fill) {
+            Ok(weights) => weights,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Reads weights from a `.safetensors` file.
+    ///
+    /// # Errors
+    /// If the file cannot be read or does not fit the net.
+    #[cfg(feature = "std")]
+    pub fn load(path: &std::path::Path) -> crate::Result<Self> {
+        Self::try_new(|arena| crate::weights::load(path, N::PARAMETERS, arena))
+    }
+
+    /// Reads weights from the bytes of a `.safetensors` file.
+    ///
+    /// # Errors
+    /// If the bytes do not fit the net.
+    pub fn from_bytes(bytes: &[u8]) -> crate::Result<Self> {
+        Self::try_new(|arena| crate::weights::from_bytes(bytes, N::PARAMETERS, arena))
+    }
+
+    /// Writes the weights to a `.safetensors` file; the old file stays whole until the new one is.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    #[cfg(feature = "std")]
+    pub fn save(&self, path: &std::path::Path) -> crate::Result<()> {
+        crate::weights::save(path, N::PARAMETERS, &self.params)
+    }
+
+    /// The arena of parameters and the transformed weights.
+    #[must_use]
+    pub fn parts(&self) -> (&[f32], &[f32]) {
+        (&self.params, &self.prepared)
+    }
+
+    /// Lets `change` write to the arena, then brings what is derived from it up to date.
+    pub fn change(&mut self, cx: &Context, change: impl FnOnce(&mut [f32])) {
+        change(&mut self.params);
+        self.prepare(cx);
+    }
+
+    fn prepare(&mut self, cx: &Context) {
+        N::prepare(cx, &self.params, &mut self.prepared);
+    }
+}
+
+/// Memory that a forward pass works in. Make it once, use it for every image.
+pub struct Scratch<N> {
+    memory: Buffer,
+    net: PhantomData<fn() -> N>,
+}
+
+impl<N: Network> Default for Scratch<N> {
+    fn default() -> Self {
+        Self { memory: Buffer::zeros(N::SCRATCH), net: PhantomData }
+    }
+}
+
+/// Memory that forward passes of many images work in, for each of the threads that are there when it
+/// is made.
+pub struct BatchScratch<N> {
+    memory: Buffer,
+    lanes: usize,
+    net: PhantomData<fn() -> N>,
+}
+
+impl<N: Network> BatchScratch<N> {
+    /// Elements for the images that one thread takes through the net together.
+    const LANE: usize = N::TOGETHER * N::SCRATCH;
+}
+
+impl<N: Network> Default for BatchScratch<N> {
+    fn default() -> Self {
+        let lanes = Context::current().threads();
+        Self { memory: Buffer::zeros(lanes * Self::LANE), lanes, net: PhantomData }
+    }
+}
+
+/// The logits of one image; all threads share each layer.
+pub fn forward<N: Network>(net: &N, image: &N::Image, scratch: &mut Scratch<N>) -> N::Logits {
+    let _flush = FlushDenormals::new();
+    let mut logits = N::Logits::zeroed();
+    let cx = Context::current();
+    let flat = bytemuck::cast_slice_mut(core::slice::from_mut(&mut logits));
+    N::infer(&cx, net.weights(), &[image.as_ref()], &mut scratch.memory, flat);
+    logits
+}
+
+/// The logits of many images, each to the bit as [`forward`] gives them: every thread takes its images
+/// through the whole net.
+///
+/// # Panics
+/// If there are not as many logits as images.
+pub fn forward_batch_into<N: Network, I: core::borrow::Borrow<N::Image> + Sync>(
+    net: &N,
+    images: &[I],
+    logits: &mut [N::Logits],
+    scratch: &mut BatchScratch<N>,
+) {
+    assert_eq!(images.len(), logits.len(), "each image has its logits");
+    let _flush = FlushDenormals::new();
+    let cx = Context::current();
+    // With fewer images than threads, these share each layer instead.
+    let shared = images.len() < scratch.lanes;
+    let lanes = if shared { 1 } else { scratch.lanes };
+    let inner = if shared { cx.clone() } else { Context::sequential(cx.isa()) };
+    let memory = DisjointMut::new(&mut scratch.memory);
+    let logits = DisjointMut::new(logits);
+    cx.for_each(lanes, usize::MAX, |lane| {
+        let lane_size = BatchScratch::<N>::LANE;
+        // SAFETY: each lane has its own memory.
+        let memory = unsafe { memory.part(lane * lane_size..(lane + 1) * lane_size) };
+        let share = share(images.len(), lanes, lane);
+        // SAFETY: the lanes' shares do not overlap.
+        let logits = unsafe { logits.part(share.clone()) };
+        let groups = images[share].chunks(N::TOGETHER).zip(logits.chunks_mut(N::TOGETHER));
+        for (images, logits) in groups {
+            infer_group(&inner, net, images, memory, logits);
+        }
+    });
+}
+
+/// Takes at most [`Network::TOGETHER`] images through the net.
+fn infer_group<N: Network, I: core::borrow::Borrow<N::Image>>(
+    cx: &Context,
+    net: &N,
+    images: &[I],
+    memory: &mut [f32],
+    logits: &mut [N::Logits],
+) {
+    with_references::<N, I, _>(images, |images| {
+        N::infer(cx, net.weights(), images, memory, bytemuck::cast_slice_mut(logits));
+    });
+}
+
+/// The most images that go through a net, or a pass of training, together.
+pub const MAX_TOGETHER: usize = 64;
+
+/// Calls `f` with the pixels of at most [`MAX_TOGETHER`] images, which takes no allocation.
+pub(crate) fn with_references<N: Network, I: core::borrow::Borrow<N::Image>, R>(
+    images: &[I],
+    f: impl FnOnce(&[&[f32]]) -> R,
+) -> R {
+    let mut references: [&[f32]; MAX_TOGETHER] = [&[]; MAX_TOGETHER];
+    for (reference, image) in references.iter_mut().zip(images) {
+        *reference = image.borrow().as_ref();
+    }
+    f(&references[..images.len()])
+}
+
+/// The share of `lane` in `count` things, of which lanes get equally many or one more.
+fn share(count: usize, lanes: usize, lane: usize) -> Range<usize> {
+    count * lane / lanes..count * (lane + 1) / lanes
+}
+
+/// The logits of many images in memory of their own.
+#[must_use]
+pub fn forward_batch<N: Network, I: core::borrow::Borrow<N::Image> + Sync>(
+    net: &N,
+    images: &[I],
+) -> Vec<N::Logits> {
+    let mut logits = alloc::vec![N::Logits::zeroed(); images.len()];
+    forward_batch_into(net, images, &mut logits, &mut BatchScratch::default());
+    logits
+}
+
+/// The parts of `memory` at the given places of the memory plan, for `n` images.
+///
+/// # Panics
+/// If the parts overlap or lie outside: the compiler's plan has a mistake then.
+pub fn regions<const K: usize>(
+    memory: &mut [f32],
+    n: usize,
+    places: [Range<usize>; K],
+) -> [&mut [f32]; K] {
+    let places = places.map(|place| n * place.start..n * place.end);
+    memory.get_disjoint_mut(places).expect("the parts of the memory plan do not overlap")
+}

@@ -1,0 +1,251 @@
+//! Training: the generated passes, the gradients' arena and the optimizer, one step at a time.
+
+use crate::network::{MAX_TOGETHER, Network, with_references};
+use crate::simd::FlushDenormals;
+use crate::{Buffer, Context, Error, Optimizer, Result, cross_entropy};
+use core::borrow::Borrow;
+use core::marker::PhantomData;
+
+/// A net with a backward pass. Only generated code implements it.
+pub trait Trainable: Network {
+    /// Images whose activations are kept at the same time; a batch goes through in such groups.
+    const GROUP: usize;
+    /// Elements of activations and gradients for one image.
+    const TRAIN_IMAGE: usize;
+    /// Elements of work space for a group.
+    const TRAIN_WORK: usize;
+    /// Elements of the weights that the gradients of activations read.
+    const TRANSPOSED: usize;
+
+    /// Rearranges or transforms the weights that the gradients of activations read.
+    fn transpose(cx: &Context, params: &[f32], transposed: &mut [f32]);
+    /// Adds the gradients of a group of images to `pass.gradients`.
+    fn train(cx: &Context, pass: Pass<'_>) -> Loss;
+}
+
+/// The operands of one training pass over a group of images.
+pub struct Pass<'a> {
+    /// The images, planar.
+    pub images: &'a [&'a [f32]],
+    /// Their labels, which have been checked.
+    pub labels: &'a [u8],
+    /// 1 / the batch's size.
+    pub scale: f32,
+    /// The seed of dropout.
+    pub seed: u64,
+    /// A number that no other pass of this training has.
+    pub number: u64,
+    /// The arena of parameters.
+    pub params: &'a [f32],
+    /// The transformed weights of the forward pass.
+    pub prepared: &'a [f32],
+    /// The weights that the gradients of activations read.
+    pub transposed: &'a [f32],
+    /// `TRAIN_IMAGE` elements for each image, by the memory plan.
+    pub memory: &'a mut [f32],
+    /// Work space.
+    pub work: &'a mut [f32],
+    /// The arena that gradients are added to.
+    pub gradients: &'a mut [f32],
+}
+
+/// The losses of some images.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Loss {
+    /// The sum of their cross-entropies.
+    pub sum: f64,
+    /// How many of them have their label's logit as the largest.
+    pub correct: usize,
+}
+
+impl Loss {
+    /// The losses of images with these logits, and their gradients: rows of `classes` values.
+    #[must_use]
+    pub fn of(
+        logits: &[f32],
+        labels: &[u8],
+        classes: usize,
+        scale: f32,
+        dlogits: &mut [f32],
+    ) -> Self {
+        let rows = logits.chunks_exact(classes).zip(dlogits.chunks_exact_mut(classes));
+        let mut loss = Self::default();
+        for ((logits, dlogits), &label) in rows.zip(labels) {
+            let label = usize::from(label);
+            loss.sum += f64::from(cross_entropy(logits, label, scale, dlogits));
+            loss.correct += usize::from(logits.iter().all(|&z| z <= logits[label]));
+        }
+        loss
+    }
+}
+
+/// Trains a net of type `N` on batches of at most `BATCH` images.
+///
+/// It owns all that training needs besides the net: gradients, the optimizer's state, activations.
+/// After it is made, nothing allocates.
+pub struct Trainer<N, O, const BATCH: usize> {
+    optimizer: O,
+    seed: u64,
+    passes: u64,
+    correct: usize,
+    gradients: Buffer,
+    state: Buffer,
+    transposed: Buffer,
+    memory: Buffer,
+    work: Buffer,
+    net: PhantomData<fn(N)>,
+}
+
+impl<N: Trainable, O: Optimizer, const BATCH: usize> Trainer<N, O, BATCH> {
+    /// Images whose activations are kept at the same time.
+    const GROUP: usize = {
+        assert!(BATCH > 0, "a batch has at least one image");
+        assert!(N::GROUP > 0 && N::GROUP <= MAX_TOGETHER, "the compiler's plan holds to this");
+        if BATCH < N::GROUP { BATCH } else { N::GROUP }
+    };
+
+    /// The bytes that a trainer takes from the allocator.
+    pub const BYTES: usize = Buffer::bytes(N::ARENA)
+        + Buffer::bytes(O::STATES * N::ARENA)
+        + Buffer::bytes(N::TRANSPOSED)
+        + Buffer::bytes(Self::GROUP * N::TRAIN_IMAGE)
+        + Buffer::bytes(N::TRAIN_WORK);
+
+    /// A trainer whose dropout masks follow from `seed`.
+    #[must_use]
+    pub fn new(optimizer: O, seed: u64) -> Self {
+        Self {
+            optimizer,
+            seed,
+            passes: 0,
+            correct: 0,
+            gradients: Buffer::zeros(N::ARENA),
+            state: Buffer::zeros(O::STATES * N::ARENA),
+            transposed: Buffer::zeros(N::TRANSPOSED),
+            memory: Buffer::zeros(Self::GROUP * N::TRAIN_IMAGE),
+            work: Buffer::zeros(N::TRAIN_WORK),
+            net: PhantomData,
+        }
+    }
+
+    /// One step of training: forward, backward, and the optimizer's update. Returns the mean
+    /// cross-entropy of the batch, from before the update.
+    ///
+    /// # Errors
+    /// If the batch is empty or larger than `BATCH`, has not as many labels as images, a label names
+    /// no class, or the loss is not finite. The net is as it was then.
+    pub fn step<I: Borrow<N::Image>>(
+        &mut self,
+        net: &mut N,
+        images: &[I],
+        labels: &[u8],
+    ) -> Result<f32> {
+        let loss = self.backward(net, images, labels)?;
+        if !loss.is_finite() {
+            return Err(Error::Diverged { loss });
+        }
+        self.apply(net);
+        Ok(loss)
+    }
+
+    /// The first half of a [`step`](Self::step): the mean cross-entropy of a batch, and its gradient,
+    /// for which see [`gradients`](Self::gradients). A loss that is not finite is returned as it is.
+    ///
+    /// # Errors
+    /// If the batch is empty or larger than `BATCH`, has not as many labels as images, or a label
+    /// names no class.
+    pub fn backward<I: Borrow<N::Image>>(
+        &mut self,
+        net: &N,
+        images: &[I],
+        labels: &[u8],
+    ) -> Result<f32> {
+        check_batch::<N>(BATCH, images.len(), labels)?;
+        let _flush = FlushDenormals::new();
+        let cx = Context::current();
+        let (params, prepared) = net.weights().parts();
+        N::transpose(&cx, params, &mut self.transposed);
+        self.gradients.fill(0.0);
+        let scale = 1.0 / images.len() as f32;
+        let mut total = Loss::default();
+        for (images, labels) in images.chunks(Self::GROUP).zip(labels.chunks(Self::GROUP)) {
+            let loss = with_references::<N, I, _>(images, |images| {
+                let pass = Pass {
+                    images,
+                    labels,
+                    scale,
+                    seed: self.seed,
+                    number: self.passes,
+                    params,
+                    prepared,
+                    transposed: &self.transposed,
+                    memory: &mut self.memory[..images.len() * N::TRAIN_IMAGE],
+                    work: &mut self.work,
+                    gradients: &mut self.gradients,
+                };
+                N::train(&cx, pass)
+            });
+            self.passes += 1;
+            total.sum += loss.sum;
+            total.correct += loss.correct;
+        }
+        self.correct = total.correct;
+        Ok((total.sum / images.len() as f64) as f32)
+    }
+
+    /// The second half of a [`step`](Self::step): the optimizer's update by the gradients.
+    pub fn apply(&mut self, net: &mut N) {
+        let _flush = FlushDenormals::new();
+        let cx = Context::current();
+        net.weights_mut().change(&cx, |params| {
+            self.optimizer.update(&cx, params, &self.gradients, &mut self.state);
+        });
+    }
+
+    /// The gradients of the last batch, laid out as the parameters' arena; `PARAMETERS` tells the
+    /// places.
+    #[must_use]
+    pub fn gradients(&self) -> &[f32] {
+        &self.gradients
+    }
+
+    /// The gradients, to change before [`apply`](Self::apply): to sum them over machines, or to clip
+    /// them. The arena's padding must stay zero.
+    pub fn gradients_mut(&mut self) -> &mut [f32] {
+        &mut self.gradients
+    }
+
+    /// How many images of the last batch had their label's logit as the largest.
+    #[must_use]
+    pub fn correct(&self) -> usize {
+        self.correct
+    }
+
+    /// The learning rate of the next step.
+    #[must_use]
+    pub fn learning_rate(&self) -> f32 {
+        self.optimizer.learning_rate()
+    }
+
+    /// Sets the learning rate of the steps that follow.
+    ///
+    /// # Panics
+    /// If it is negative or not finite.
+    pub fn set_learning_rate(&mut self, rate: f32) {
+        self.optimizer.set_learning_rate(rate);
+    }
+}
+
+fn check_batch<N: Network>(max: usize, images: usize, labels: &[u8]) -> Result<()> {
+    if images == 0 || images > max || labels.len() != images {
+        return Err(Error::Batch { max, images, labels: labels.len() });
+    }
+    match labels.iter().position(|&label| usize::from(label) >= N::CLASSES) {
+        None => Ok(()),
+        Some(position) => Err(Error::Label {
+            position,
+            label: usize::from(labels[position]),
+            classes: N::CLASSES,
+        }),
+    }
+}

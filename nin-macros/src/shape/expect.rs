@@ -2,7 +2,7 @@
 
 use super::axis::Axis;
 use super::formula::formula;
-use super::{Pass, offers};
+use super::{Pass, offers, trail};
 use crate::diag::Error;
 use crate::source::Word;
 use crate::spec::Element;
@@ -11,20 +11,14 @@ impl Pass<'_> {
     /// Compares the shape with the one that the author expects.
     pub(super) fn expect(&mut self, element: &Element, axes: Option<[Axis; 2]>) {
         let Some(expect) = &element.expect else { return };
-        let names = ["channels", "rows", "columns"];
         let wrong: Vec<usize> = (0..3)
             .filter(|&i| self.flow[i].is_some_and(|computed| computed != expect.value[i].value))
             .collect();
         let Some((&first, rest)) = wrong.split_first() else { return };
         let at = if rest.is_empty() { expect.value[first].at } else { expect.at };
-        let differ: Vec<String> = wrong
-            .iter()
-            .map(|&i| {
-                let computed = self.flow[i].unwrap_or_default();
-                format!("{computed} {}, not {}", names[i], expect.value[i].value)
-            })
-            .collect();
-        let what = format!("`{}` gives {}", element.call.name.value, differ.join(" and "));
+        let name = &element.call.name.value;
+        let wanted = trail::text(expect.value.map(|number| Some(number.value)));
+        let what = format!("`{name}` gives {}, not {wanted}", trail::text(self.flow));
         let mut error = Error::new(at, what).because("shapes", self.trail.to_here());
         if let Some(axes) = axes.filter(|_| wrong != [0]) {
             error = error.because("formula", formula(axes));

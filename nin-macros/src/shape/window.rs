@@ -65,8 +65,14 @@ impl Pass<'_> {
             Error::new(at, what).because("shapes", &*shapes).offer_any(variants)
         });
         let step = zero(window.stride, [1, 2, 3]).map(|(at, variants)| {
-            let formula =
-                "⌊(input + 2·padding − kernel) / stride⌋ + 1, and nothing is divided by 0";
+            let [_, rows, _] = self.flow;
+            let formula = match (rows, kernel, padding) {
+                (Some(input), Some([kernel, _]), Some([padding, _])) => {
+                    Axis { input, kernel, stride: 0, padding, ceil: false }.formula()
+                }
+                _ => "⌊(input + 2·padding − kernel) / stride⌋ + 1".to_owned(),
+            };
+            let formula = format!("{formula}, and nothing can be divided by 0");
             Error::new(at, format!("with stride 0 the window of `{name}` never moves"))
                 .because("shapes", &*shapes)
                 .because("formula", formula)
@@ -91,7 +97,7 @@ impl Pass<'_> {
         let error = Error::new(at, format!("`{name}` is padded by more than half its window"))
             .because("shapes", self.trail.to(label))
             .because("formula", format!("padding = {} > {} / 2: a window at the border could lie wholly in the padding, which has no maximum and no mean", pair(padding), pair(kernel)))
-            .offer_any(element.call.set(self.source, "padding", &half).map(|edit| offers::edit(edit, "the largest")))
+            .offer_any(element.call.set(self.source, "padding", &half).map(|edit| offers::edit(edit, "half the window")))
             .offer_any(offers::kernel_edit(element, self.source, &double).map(|edit| offers::edit(edit, "the smallest window for this padding")));
         self.errors.push(error);
         false

@@ -25,8 +25,9 @@ impl Role {
         Self { what: "the height", examples: &["28", "32", "224", "1"] };
     pub(super) const WIDTH: Self = Self { what: "the width", examples: Self::HEIGHT.examples };
     pub(super) const KERNEL: Self = Self { what: "`kernel`", examples: &["3", "5", "1"] };
-    pub(super) const WINDOW: Self = Self { what: "the window", examples: &["3", "2", "1"] };
-    pub(super) const STRIDE: Self = Self { what: "`stride`", examples: &["1", "2"] };
+    pub(super) const WINDOW: Self =
+        Self { what: "the size of a window", examples: &["3", "2", "1"] };
+    pub(super) const STRIDE: Self = Self { what: "`stride`", examples: &["1", "2", "3"] };
     pub(super) const PADDING: Self = Self { what: "`padding`", examples: &["0", "1", "2"] };
     pub(super) const PROBABILITY: Self = Self { what: "the probability", examples: &["0.5"] };
 }

@@ -1,1 +1,3 @@
 //! An ahead-of-time compiler for Network-in-Network models.
+
+pub use nin_macros::nin;

@@ -120,6 +120,9 @@ fn phrase(edit: &Edit, source: &Source, at: Loc) -> String {
             let neighbour = source.text(Loc::token(edit.at.start - 1));
             return format!("add `{new}` after `{neighbour}`");
         }
+        if edit.text.ends_with(", ") {
+            return format!("add `{new}` before `{}`", source.text(Loc::token(edit.at.start)));
+        }
         format!("add `{new}`")
     } else if new.is_empty() {
         format!("remove `{old}`")

@@ -49,3 +49,6 @@ fn compile(input: TokenStream) -> TokenStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,11 +28,17 @@ pub(crate) fn prove(source: &Source, errors: &mut [Error]) {
                     .edited(&repair.edits)
                     .is_some_and(|edited| accept(&check::check(&edited).errors))
         };
-        let mut keep = |accept: &dyn Fn(&[Error]) -> bool| -> Vec<Repair> {
-            let proven = offers.iter().filter_map(|variants| {
-                variants.iter().find(|repair| trial(repair, accept)).cloned()
-            });
-            proven.take(SHOWN).collect()
+        let mut keep = |accept: &dyn Fn(&[Error]) -> bool| {
+            let mut kept: Vec<Repair> = Vec::new();
+            for variants in &offers {
+                let proven = variants.iter().find(|repair| trial(repair, accept));
+                let new = proven.filter(|new| kept.iter().all(|old| old.edits != new.edits));
+                kept.extend(new.cloned());
+                if kept.len() == SHOWN {
+                    break;
+                }
+            }
+            kept
         };
         error.repairs = keep(&|after| after.len() < count);
         if error.repairs.is_empty() && count > 0 {

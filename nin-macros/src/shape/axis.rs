@@ -35,8 +35,10 @@ impl Axis {
 
     /// Whether the last window of `ceil` would see nothing but the padding behind the input.
     fn starts_outside(self) -> bool {
-        let places = self.rounded();
-        self.ceil && places > 1 && (places - 1) * self.stride >= self.input + self.padding
+        self.ceil && {
+            let places = self.rounded();
+            places > 1 && (places - 1) * self.stride >= self.input + self.padding
+        }
     }
 
     /// Rows at the end of the input that no window reaches.

@@ -4,6 +4,7 @@ use super::layers::{Cost, padded};
 use super::{Pass, offers};
 use crate::diag::Error;
 use crate::net::{ConvParams, Shape};
+use crate::source::Loc;
 use crate::spec::{Element, Kind};
 
 /// The bytes that a process can address on the 64-bit machines of today.
@@ -26,18 +27,17 @@ impl Pass<'_> {
             * big(output.h).saturating_mul(big(output.w)).min(1 << 62);
         let total = self.layers.iter().map(|layer| u128::from(layer.macs)).sum::<u128>() + macs;
         if arena.saturating_mul(4) > ADDRESSABLE || total > u128::from(u64::MAX) {
-            let sizes = format!(
-                "{}×{} weights for each of {}·{} pairs of channels: {} bytes so far",
-                kernel[0],
-                kernel[1],
+            let [rows, columns] = kernel;
+            let formula = format!(
+                "{rows}·{columns} weights for each of {}·{} pairs of channels, {} in all so far, where 128 TiB (2⁴⁷ bytes) can be addressed",
                 input.c,
                 output.c,
-                arena.saturating_mul(4)
+                memory(arena.saturating_mul(4))
             );
-            let error =
-                Error::new(element.at, "the net has more parameters than a machine can address")
-                    .because("shapes", self.trail.to(&element.call.name.value))
-                    .because("sizes", format!("{sizes}, of at most 2⁴⁷"));
+            let what = "the net has more parameters than a machine can address";
+            let error = Error::new(widths_at(element), what)
+                .because("shapes", self.trail.to(&element.call.name.value))
+                .because("formula", formula);
             self.too_big(element, error);
             return None;
         }
@@ -61,7 +61,13 @@ impl Pass<'_> {
         }
         let error = Error::new(element.at, "one image is more than a machine can address here")
             .because("shapes", self.trail.to_here())
-            .because("sizes", format!("{shape} values are {bytes} bytes, of at most 2⁴⁷"));
+            .because(
+                "formula",
+                format!(
+                    "{shape} values are {}, where 128 TiB (2⁴⁷ bytes) can be addressed",
+                    memory(bytes)
+                ),
+            );
         self.too_big(element, error);
     }
 
@@ -74,4 +80,21 @@ impl Pass<'_> {
         self.errors.push(error);
         self.flow = [None; 3];
     }
+}
+
+/// Where the widths of a convolution are written.
+fn widths_at(element: &Element) -> Loc {
+    let (Kind::Block(convs) | Kind::Conv(convs)) = &element.kind else { return element.at };
+    match &convs.widths[..] {
+        [first, .., last] => first.at.to(last.at),
+        [only] => only.at,
+        [] => element.at,
+    }
+}
+
+/// Bytes in the largest unit that leaves a whole number.
+fn memory(bytes: u128) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB"];
+    let power = (bytes.max(1).ilog2() / 10).min(7);
+    format!("{} {}", bytes >> (10 * power), units[power as usize])
 }

@@ -4,11 +4,14 @@
 //! on it is not judged.
 
 pub(crate) mod axis;
+mod expect;
+mod formula;
 mod layers;
 mod limits;
 mod offers;
 mod order;
 mod trail;
+mod window;
 
 use crate::diag::Error;
 use crate::net::{Layer, Net, Options, Shape};
@@ -91,7 +94,7 @@ impl Pass<'_> {
         }
         self.flow = shape.map(|number| number.map(|n| n.value).filter(|&n| n > 0));
         self.image = [self.flow[1], self.flow[2]];
-        self.trail.start(self.flow);
+        self.trail.step("input".to_owned(), self.flow);
         self.expect(element, None);
         self.fits_memory(element);
     }

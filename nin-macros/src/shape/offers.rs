@@ -3,7 +3,6 @@
 use super::axis::Axis;
 use super::trail::pair;
 use crate::diag::{Error, Repair};
-use crate::net::{Layer, Op};
 use crate::source::{Edit, Loc, Source, Word};
 use crate::spec::{Call, Element, Given, Kind, Spec, Window};
 
@@ -35,21 +34,6 @@ pub(super) fn widths(element: &Element, input: Option<u64>, at: Loc) -> Vec<Repa
     let expected = expected.map(|n| replace(at, &n.to_string(), "the expected number"));
     let input = input.filter(|&n| n > 1).map(|n| replace(at, &n.to_string(), "as many as come in"));
     expected.into_iter().chain(input).chain([replace(at, "32", "for example")]).collect()
-}
-
-/// Which layer took most of the image's rows, if any took more than half.
-pub(super) fn eater(layers: &[Layer]) -> Option<String> {
-    let slides = |layer: &&Layer| !matches!(layer.op, Op::GlobalAvgPool | Op::Dropout { .. });
-    #[allow(clippy::cast_precision_loss)]
-    let share = |layer: &Layer| layer.output.h as f64 / layer.input.h as f64;
-    let eater = layers.iter().filter(slides).min_by(|a, b| share(a).total_cmp(&share(b)))?;
-    let (input, output) = (eater.input, eater.output);
-    (output.h * 2 <= input.h + 1).then(|| {
-        format!(
-            "`{}` took most: of {}×{} it left {}×{}",
-            eater.name, input.h, input.w, output.h, output.w
-        )
-    })
 }
 
 /// Ways out for a window that is larger than what reaches it.
@@ -98,7 +82,10 @@ pub(super) fn too_large(
         _ => None,
     };
     let mut kernels: Vec<Repair> = kernels.collect();
-    let mut offers = vec![channels_first(spec).into_iter().collect()];
+    if let Some(swapped) = channels_first(spec) {
+        return vec![vec![swapped]];
+    }
+    let mut offers = Vec::new();
     // A pool over a single pixel is no repair that anyone wants.
     if matches!(element.kind, Kind::Pool { .. }) && largest == [1, 1] {
         kernels.clear();
@@ -209,9 +196,18 @@ pub(super) fn mismatch(
     computed: [u64; 3],
 ) -> Vec<Vec<Repair>> {
     let Some(expect) = &element.expect else { return Vec::new() };
-    let edits =
-        wrong.iter().map(|&i| Edit { at: expect.value[i].at, text: computed[i].to_string() });
-    let mut offers = vec![vec![Repair::new(edits, "the shape that it has")]];
+    let right = match wrong {
+        [i] => replace(expect.value[*i].at, &computed[*i].to_string(), "the shape that it has"),
+        _ => {
+            let known = [0, 1, 2].map(|i| match wrong.contains(&i) {
+                true => computed[i],
+                false => expect.value[i].value,
+            });
+            let [c, h, w] = known;
+            replace(expect.at, &format!("({c}, {h}, {w})"), "the shape that it has")
+        }
+    };
+    let mut offers = vec![vec![right]];
     let wanted = [expect.value[1].value, expect.value[2].value];
     match (&element.kind, wrong) {
         (Kind::Block(convs) | Kind::Conv(convs), [0]) => {
@@ -251,7 +247,10 @@ fn windows_for(
             let fits = |&n: &u64| with(axes[i], n).output() == wanted[i];
             found[i] = (from..from + REACH).find(fits)?;
         }
-        Some(found)
+        // Rows and columns apart only where they were apart before.
+        let [rows, columns] = axes;
+        let square = Axis { input: columns.input, ..rows } == columns;
+        Some(found).filter(|[rows, columns]| !square || rows == columns)
     };
     let padding = search(&|axis, padding| Axis { padding, ..axis }, 0);
     let stride = search(&|axis, stride| Axis { stride, ..axis }, 1);
@@ -273,17 +272,15 @@ fn windows_for(
 /// A dropout that is no probability below 1.
 pub(super) fn dropout(source: &Source, p: Word<f64>) -> Error {
     let text = source.text(p.at);
-    let what = format!("`dropout` is the probability that a value is dropped, not {text}");
-    let error = Error::new(p.at, what);
-    let error = if p.value >= 1.0 {
-        error.because("form", format!("0 ≤ p < 1, since what is kept is scaled by 1 / (1 − p): p = {text} would keep nothing"))
-    } else {
-        error.because("form", "0 ≤ p < 1")
-    };
-    let error = if p.value > 1.0 && p.value < 100.0 {
-        error.offer(p.at, format!("{}", p.value / 100.0), format!("{text} percent"))
-    } else {
-        error
+    let what =
+        format!("`dropout` takes the probability that a value is dropped, and {text} is none");
+    let form = "0 ≤ p < 1; what is kept is scaled by 1 / (1 − p), so p = 1 can't be";
+    let error = Error::new(p.at, what).because("form", form);
+    let error = match p.value {
+        percent @ 1.0..100.0 if percent > 1.0 => {
+            error.offer(p.at, format!("{}", percent / 100.0), format!("{text} percent"))
+        }
+        _ => error,
     };
     error.offer(p.at, "0.5", "as in the NiN paper")
 }
@@ -296,7 +293,7 @@ pub(super) fn smaller(source: &Source, element: &Element) -> Vec<Vec<Repair>> {
             .widths
             .iter()
             .map(|width| Edit { at: width.at, text: (width.value >> shift).max(1).to_string() });
-        Repair::new(edits, "the largest power of two less that can be addressed")
+        Repair::new(edits, "a power of two less, and it can be addressed")
     });
     let kernel = kernel_edit(element, source, "3").map(|set| vec![edit(set, "a usual size")]);
     std::iter::once(powers.collect()).chain(kernel).collect()

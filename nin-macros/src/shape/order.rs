@@ -23,7 +23,8 @@ impl Roles {
 pub(super) fn check(source: &Source, spec: &Spec, errors: &mut Vec<Error>) -> Roles {
     let mut roles = Roles { input: None, misplaced: Vec::new() };
     if spec.elements.is_empty() {
-        if errors.is_empty() {
+        let brackets = spec.close > 0 && source.get(spec.close - 1) == "<";
+        if errors.is_empty() || (brackets && source.get(spec.close) == ">") {
             let list = "input(1, 28, 28), block(10, kernel = 5), global_avg_pool";
             errors.push(
                 Error::new(

@@ -5,36 +5,62 @@ use super::Flow;
 /// What has happened to the image so far.
 #[derive(Debug, Default)]
 pub(super) struct Trail {
-    steps: Vec<String>,
+    steps: Vec<Step>,
+}
+
+/// A layer, what came in and what it gave.
+#[derive(Debug)]
+struct Step {
+    layer: String,
+    input: Flow,
+    output: Flow,
 }
 
 impl Trail {
-    /// The image itself.
-    pub(super) fn start(&mut self, flow: Flow) {
-        self.steps = vec![format!("input {}", text(flow))];
+    /// A layer and the shape that it gives; the image itself is the first.
+    pub(super) fn step(&mut self, layer: String, output: Flow) {
+        let input = self.steps.last().map_or(output, |step| step.output);
+        self.steps.push(Step { layer, input, output });
     }
 
-    /// A layer and the shape that it gives.
-    pub(super) fn step(&mut self, layer: String, flow: Flow) {
-        self.steps.push(format!("{layer} → {}", text(flow)));
-    }
-
-    /// The way to a layer that could not be computed: the input, and the last few layers.
+    /// The way to a layer that could not be computed.
     pub(super) fn to(&self, layer: &str) -> String {
-        join(self.steps.iter().map(String::as_str).chain([layer]).collect())
+        join(self.texts().chain([layer.to_owned()]).collect())
     }
 
     /// The way up to the last layer and its shape.
     pub(super) fn to_here(&self) -> String {
-        join(self.steps.iter().map(String::as_str).collect())
+        join(self.texts().collect())
+    }
+
+    fn texts(&self) -> impl Iterator<Item = String> {
+        let text = |(i, step): (usize, &Step)| {
+            let arrow = if i == 0 { "" } else { "→ " };
+            format!("{} {arrow}{}", step.layer, text(step.output))
+        };
+        self.steps.iter().enumerate().map(text)
+    }
+
+    /// Which layer took most of the image, if any took half of the rows or more.
+    pub(super) fn eater(&self) -> Option<String> {
+        let shares = self.steps.iter().filter_map(|step| {
+            let [_, rows, columns] = step.input;
+            let (left, rows, columns) = (step.output[1]?, rows?, columns?);
+            // Thousandths, so that they can be compared.
+            Some((left * 1000 / rows, step, rows, columns))
+        });
+        let (share, step, rows, columns) = shares.min_by_key(|&(share, ..)| share)?;
+        let [_, left_rows, left_columns] = step.output.map(Option::unwrap_or_default);
+        let what = format!("`{}` took most: of {rows}×{columns} it left", step.layer);
+        (share <= 500).then(|| format!("{what} {left_rows}×{left_columns}"))
     }
 }
 
 /// The input and the last few steps.
-fn join(mut steps: Vec<&str>) -> String {
+fn join(mut steps: Vec<String>) -> String {
     const SHOWN: usize = 4;
     if steps.len() > SHOWN + 2 {
-        steps.splice(1..steps.len() - SHOWN, ["…"]);
+        steps.splice(1..steps.len() - SHOWN, ["…".to_owned()]);
     }
     steps.join(" → ")
 }

@@ -59,11 +59,7 @@ impl Argument {
     /// `name = value`, with another name or none.
     pub(crate) fn spelled(&self, source: &Source, name: Option<&str>) -> String {
         let value = match &self.value.value {
-            Value::Word(word) => match word.as_str() {
-                "True" => "true".to_owned(),
-                "False" => "false".to_owned(),
-                word => word.to_owned(),
-            },
+            Value::Word(word) => word.clone(),
             _ => source.text(self.value.at),
         };
         match name {

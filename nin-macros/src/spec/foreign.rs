@@ -1,6 +1,7 @@
 //! The words of PyTorch and Keras: what each is called here, or why there is no such thing.
 
 use super::call::{Argument, Call};
+use super::literal::Value;
 use super::words::{self, Name, fold};
 use crate::source::Word;
 
@@ -119,14 +120,21 @@ pub(super) fn translate(call: &Call, name: Name) -> Call {
             Meaning::Positional => None,
             Meaning::None(_) => continue,
         };
-        arguments.push(Argument { name, ..argument.clone() });
+        let value = match &argument.value.value {
+            Value::Word(word) if matches!(word.as_str(), "True" | "False") => {
+                Word { value: Value::Word(word.to_lowercase()), at: argument.value.at }
+            }
+            _ => argument.value.clone(),
+        };
+        arguments.push(Argument { name, value, at: argument.at });
     }
     // What has no name stands first.
     arguments.sort_by_key(|argument| argument.name.is_some());
-    if name == Name::GlobalAvgPool {
+    let close = call.close.filter(|_| name != Name::GlobalAvgPool);
+    if close.is_none() {
         arguments.clear();
     }
-    Call { arguments, ..call.clone() }
+    Call { name: call.name.clone(), arguments, close }
 }
 
 fn meaning(word: &str) -> Meaning {

@@ -5,10 +5,13 @@
 
 mod bind;
 mod call;
+mod element;
 mod foreign;
 mod literal;
 mod options;
 mod parse;
+mod values;
+mod windows;
 pub(crate) mod words;
 
 use proc_macro2::{Ident, TokenStream};

@@ -113,6 +113,13 @@ impl Parser<'_> {
         let Some(name) = name else { return };
         if start >= item.end {
             let error = Error::new(item, format!("`{name}` has no value")).because("form", FORM);
+            let value = match name {
+                "algorithm" => "direct",
+                "storage" => "f16",
+                "weights" => "\"file.safetensors\"",
+                _ => "256 KiB",
+            };
+            let error = error.offer(item, format!("{name} = {value}"), "for example");
             self.errors.push(error.offer_edit(self.remove_option(item), ""));
             return;
         }

@@ -1,0 +1,14 @@
+//! A dropout in percent.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(10, kernel = 5),
+        dropout(50),
+        global_avg_pool,
+    >
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! An expression.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(10, kernel = 2 + 1),
+        global_avg_pool,
+    >
+}
+
+fn main() {}

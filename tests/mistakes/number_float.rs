@@ -1,0 +1,13 @@
+//! A float where an integer belongs.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(10, kernel = 5.0),
+        global_avg_pool,
+    >
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! A number that overflows.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(99999999999999999999, kernel = 5),
+        block(10, kernel = 5),
+        global_avg_pool,
+    >
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! An option without its value.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(10, kernel = 5),
+        global_avg_pool,
+    > where algorithm
+}
+
+fn main() {}

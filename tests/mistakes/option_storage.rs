@@ -1,0 +1,13 @@
+//! An unknown storage.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(10, kernel = 5),
+        global_avg_pool,
+    > where storage = int8
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! An option given twice.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(10, kernel = 5),
+        global_avg_pool,
+    > where storage = f16, storage = f32
+}
+
+fn main() {}

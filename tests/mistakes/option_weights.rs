@@ -1,0 +1,13 @@
+//! A weights file without quotes.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(10, kernel = 5),
+        global_avg_pool,
+    > where weights = lenet
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! An empty list.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+    >
+}
+
+fn main() {}

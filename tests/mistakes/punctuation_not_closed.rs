@@ -1,0 +1,12 @@
+//! No `>` at the end.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(10, kernel = 5),
+        global_avg_pool,
+}
+
+fn main() {}

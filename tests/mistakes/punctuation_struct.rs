@@ -1,0 +1,13 @@
+//! The word `struct`.
+
+use nin::nin;
+
+nin! {
+    pub struct Net<
+        input(1, 28, 28),
+        block(10, kernel = 5),
+        global_avg_pool,
+    >
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! Two nets in one macro.
+
+use nin::nin;
+
+nin! {
+    pub Net<input(1, 28, 28), block(10, kernel = 5), global_avg_pool>
+    pub Other<input(1, 28, 28), block(10, kernel = 5), global_avg_pool>
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+//! `BatchNorm2d`.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(32, kernel = 5),
+        BatchNorm2d(32),
+        block(10, kernel = 5),
+        global_avg_pool,
+    >
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! `Flatten`.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(10, kernel = 5),
+        global_avg_pool,
+        Flatten(),
+    >
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! `in_channels`.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(in_channels = 1, 10, kernel = 5),
+        global_avg_pool,
+    >
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! `kernel_size`.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(10, kernel_size = 5),
+        global_avg_pool,
+    >
+}
+
+fn main() {}

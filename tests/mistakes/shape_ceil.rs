@@ -1,0 +1,15 @@
+//! A pool that rounds down where up was meant.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(3, 32, 32),
+        block(32, kernel = 3, padding = 1),
+        max_pool(3, stride = 2) -> (32, 16, 16),
+        block(10, kernel = 3),
+        global_avg_pool,
+    >
+}
+
+fn main() {}

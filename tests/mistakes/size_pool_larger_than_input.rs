@@ -1,0 +1,17 @@
+//! A pool larger than what reaches it.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(3, 32, 32),
+        block(32, kernel = 5, stride = 4),
+        max_pool(3, stride = 2),
+        max_pool(3, stride = 2),
+        max_pool(3, stride = 2),
+        block(10, kernel = 1),
+        global_avg_pool,
+    >
+}
+
+fn main() {}

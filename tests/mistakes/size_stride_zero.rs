@@ -1,0 +1,13 @@
+//! A stride of 0.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(10, kernel = 5, stride = 0),
+        global_avg_pool,
+    >
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! Arguments for `global_avg_pool`.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(10, kernel = 5),
+        global_avg_pool(1, 1),
+    >
+}
+
+fn main() {}

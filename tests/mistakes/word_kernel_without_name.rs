@@ -1,0 +1,13 @@
+//! The kernel without its name.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(10, 5),
+        global_avg_pool,
+    >
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! A misspelt element.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        blok(10, kernel = 5),
+        global_avg_pool,
+    >
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! A pool whose window has a name.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(10, kernel = 5),
+        max_pool(kernel = 3, stride = 2),
+        global_avg_pool,
+    >
+}
+
+fn main() {}

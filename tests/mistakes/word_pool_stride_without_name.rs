@@ -1,0 +1,14 @@
+//! The stride of a pool without its name.
+
+use nin::nin;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        block(10, kernel = 5),
+        max_pool(3, 2),
+        global_avg_pool,
+    >
+}
+
+fn main() {}

@@ -6,7 +6,9 @@
 
 mod check;
 mod diag;
+mod emit;
 mod net;
+mod plan;
 mod repair;
 mod shape;
 mod source;
@@ -35,11 +37,7 @@ fn compile(input: TokenStream) -> TokenStream {
     }
     let head = checked.spec.head.as_ref();
     match (checked.net, head) {
-        (Some(_net), Some(head)) => {
-            let spec::Head { attributes, visibility, name } = head;
-            // emit::emit(head, &net, …) goes here.
-            quote!(#attributes #visibility struct #name;)
-        }
+        (Some(net), Some(head)) => emit::emit(head, &net, &plan::Plan::new(&net), ""),
         (_, head) => {
             let errors = checked.errors.iter().map(|error| error.to_tokens(&source));
             let stub = head.map(|spec::Head { attributes, visibility, name }| {

@@ -33,7 +33,7 @@ pub use buffer::Buffer;
 pub use error::{Error, Result};
 pub use image::Image;
 pub use loss::cross_entropy;
-pub use optim::{Adam, Optimizer, Sgd};
+pub use optim::{Adam, AnyOptimizer, Optimizer, Sgd};
 pub use params::{Order, ParamInfo};
 pub use rng::{Init, Rng};
 #[cfg(feature = "parallel")]

@@ -1,6 +1,6 @@
 //! What the runtime and a generated net know of each other, and inference.
 
-use crate::simd::FlushDenormals;
+use crate::simd::{FlushDenormals, padded};
 use crate::{Buffer, Context, DisjointMut, Init, ParamInfo};
 use alloc::vec::Vec;
 use bytemuck::Zeroable;
@@ -130,8 +130,11 @@ pub struct Scratch<N> {
     net: PhantomData<fn() -> N>,
 }
 
-impl<N: Network> Default for Scratch<N> {
-    fn default() -> Self {
+impl<N: Network> Scratch<N> {
+    /// Memory for the net's forward pass.
+    #[expect(clippy::new_without_default, reason = "a net's own `scratch` is the way to it")]
+    #[must_use]
+    pub fn new() -> Self {
         Self { memory: Buffer::zeros(N::SCRATCH), net: PhantomData }
     }
 }
@@ -147,10 +150,11 @@ pub struct BatchScratch<N> {
 impl<N: Network> BatchScratch<N> {
     /// Elements for the images that one thread takes through the net together.
     const LANE: usize = N::TOGETHER * N::SCRATCH;
-}
 
-impl<N: Network> Default for BatchScratch<N> {
-    fn default() -> Self {
+    /// Memory for the net's forward passes on the threads that are there now.
+    #[expect(clippy::new_without_default, reason = "a net's own `batch_scratch` is the way to it")]
+    #[must_use]
+    pub fn new() -> Self {
         let lanes = Context::current().threads();
         Self { memory: Buffer::zeros(lanes * Self::LANE), lanes, net: PhantomData }
     }
@@ -240,7 +244,7 @@ pub fn forward_batch<N: Network, I: core::borrow::Borrow<N::Image> + Sync>(
     images: &[I],
 ) -> Vec<N::Logits> {
     let mut logits = alloc::vec![N::Logits::zeroed(); images.len()];
-    forward_batch_into(net, images, &mut logits, &mut BatchScratch::default());
+    forward_batch_into(net, images, &mut logits, &mut BatchScratch::new());
     logits
 }
 
@@ -255,4 +259,44 @@ pub fn regions<const K: usize>(
 ) -> [&mut [f32]; K] {
     let places = places.map(|place| n * place.start..n * place.end);
     memory.get_disjoint_mut(places).expect("the parts of the memory plan do not overlap")
+}
+
+/// Brings planar images to channels last, for nets whose first layer is no convolution.
+///
+/// images: `(c, h, w)` each; x: `(n, h, w, padded(c))`.
+///
+/// # Panics
+/// If a slice has another length.
+pub fn arrange_images(
+    cx: &Context,
+    n: usize,
+    (c, h, w): (usize, usize, usize),
+    images: &[&[f32]],
+    x: &mut [f32],
+) {
+    let len = h * w * padded(c);
+    assert_eq!(x.len(), n * len, "activations of {n} images of {c}×{h}×{w}");
+    let x = DisjointMut::new(x);
+    cx.for_each(n, n * len, |image| {
+        // SAFETY: each task has its own image.
+        let x = unsafe { x.part(image * len..(image + 1) * len) };
+        let image = images[image];
+        assert_eq!(image.len(), c * h * w, "an image of {c}×{h}×{w}");
+        for (pixel, x) in x.chunks_exact_mut(padded(c)).enumerate() {
+            x.fill(0.0);
+            for (channel, x) in x[..c].iter_mut().enumerate() {
+                *x = image[channel * h * w + pixel];
+            }
+        }
+    });
+}
+
+/// A net in a line: its parameters are too many to print.
+///
+/// # Errors
+/// Those of the formatter.
+pub fn debug<N: Network>(f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+    let name = core::any::type_name::<N>();
+    let params: usize = N::PARAMETERS.iter().map(ParamInfo::len).sum();
+    write!(f, "{name}: {params} parameters, {} classes", N::CLASSES)
 }

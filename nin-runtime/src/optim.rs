@@ -35,6 +35,64 @@ pub trait Optimizer {
     fn update(&mut self, cx: &Context, params: &mut [f32], grads: &[f32], state: &mut [f32]);
 }
 
+/// One of this crate's optimizers, so that a trainer's type need not name it.
+#[derive(Clone, Debug)]
+pub enum AnyOptimizer {
+    /// Stochastic gradient descent.
+    Sgd(Sgd),
+    /// Adam.
+    Adam(Adam),
+}
+
+impl From<Sgd> for AnyOptimizer {
+    fn from(sgd: Sgd) -> Self {
+        Self::Sgd(sgd)
+    }
+}
+
+impl From<Adam> for AnyOptimizer {
+    fn from(adam: Adam) -> Self {
+        Self::Adam(adam)
+    }
+}
+
+impl AnyOptimizer {
+    /// [`Optimizer::STATES`] of the one it is.
+    pub(crate) fn states(&self) -> usize {
+        match self {
+            Self::Sgd(_) => Sgd::STATES,
+            Self::Adam(_) => Adam::STATES,
+        }
+    }
+
+    pub(crate) fn learning_rate(&self) -> f32 {
+        match self {
+            Self::Sgd(sgd) => sgd.learning_rate(),
+            Self::Adam(adam) => adam.learning_rate(),
+        }
+    }
+
+    pub(crate) fn set_learning_rate(&mut self, rate: f32) {
+        match self {
+            Self::Sgd(sgd) => sgd.set_learning_rate(rate),
+            Self::Adam(adam) => adam.set_learning_rate(rate),
+        }
+    }
+
+    pub(crate) fn update(
+        &mut self,
+        cx: &Context,
+        params: &mut [f32],
+        grads: &[f32],
+        state: &mut [f32],
+    ) {
+        match self {
+            Self::Sgd(sgd) => sgd.update(cx, params, grads, state),
+            Self::Adam(adam) => adam.update(cx, params, grads, state),
+        }
+    }
+}
+
 /// Panics unless `value` is finite and not negative; `what` says which it is.
 #[track_caller]
 fn check_hyperparameter(what: &str, value: f32) {

@@ -2,7 +2,7 @@
 
 use crate::network::{MAX_TOGETHER, Network, with_references};
 use crate::simd::FlushDenormals;
-use crate::{Buffer, Context, Error, Optimizer, Result, cross_entropy};
+use crate::{AnyOptimizer, Buffer, Context, Error, Optimizer, Result, cross_entropy};
 use core::borrow::Borrow;
 use core::marker::PhantomData;
 
@@ -83,8 +83,8 @@ impl Loss {
 ///
 /// It owns all that training needs besides the net: gradients, the optimizer's state, activations.
 /// After it is made, nothing allocates.
-pub struct Trainer<N, O, const BATCH: usize> {
-    optimizer: O,
+pub struct Trainer<N, const BATCH: usize> {
+    optimizer: AnyOptimizer,
     seed: u64,
     passes: u64,
     correct: usize,
@@ -96,7 +96,7 @@ pub struct Trainer<N, O, const BATCH: usize> {
     net: PhantomData<fn(N)>,
 }
 
-impl<N: Trainable, O: Optimizer, const BATCH: usize> Trainer<N, O, BATCH> {
+impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     /// Images whose activations are kept at the same time.
     const GROUP: usize = {
         assert!(BATCH > 0, "a batch has at least one image");
@@ -104,23 +104,27 @@ impl<N: Trainable, O: Optimizer, const BATCH: usize> Trainer<N, O, BATCH> {
         if BATCH < N::GROUP { BATCH } else { N::GROUP }
     };
 
-    /// The bytes that a trainer takes from the allocator.
-    pub const BYTES: usize = Buffer::bytes(N::ARENA)
-        + Buffer::bytes(O::STATES * N::ARENA)
-        + Buffer::bytes(N::TRANSPOSED)
-        + Buffer::bytes(Self::GROUP * N::TRAIN_IMAGE)
-        + Buffer::bytes(N::TRAIN_WORK);
+    /// The bytes that a trainer with the optimizer `O` takes from the allocator.
+    #[must_use]
+    pub const fn bytes<O: Optimizer>() -> usize {
+        Buffer::bytes(N::ARENA)
+            + Buffer::bytes(O::STATES * N::ARENA)
+            + Buffer::bytes(N::TRANSPOSED)
+            + Buffer::bytes(Self::GROUP * N::TRAIN_IMAGE)
+            + Buffer::bytes(N::TRAIN_WORK)
+    }
 
     /// A trainer whose dropout masks follow from `seed`.
     #[must_use]
-    pub fn new(optimizer: O, seed: u64) -> Self {
+    pub fn new(optimizer: AnyOptimizer, seed: u64) -> Self {
+        let states = optimizer.states();
         Self {
             optimizer,
             seed,
             passes: 0,
             correct: 0,
             gradients: Buffer::zeros(N::ARENA),
-            state: Buffer::zeros(O::STATES * N::ARENA),
+            state: Buffer::zeros(states * N::ARENA),
             transposed: Buffer::zeros(N::TRANSPOSED),
             memory: Buffer::zeros(Self::GROUP * N::TRAIN_IMAGE),
             work: Buffer::zeros(N::TRAIN_WORK),

@@ -1,0 +1,103 @@
+//! What inference and training emit alike: a layer's forward call, and the checks of sizes.
+
+use std::ops::Range;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::names::Names;
+use crate::net::{ConvParams, Layer, Net, Op};
+use crate::plan::{ConvPlan, Method, Plan};
+
+/// A range as an expression.
+pub(super) fn range(range: &Range<usize>) -> TokenStream {
+    let Range { start, end } = range;
+    quote!(#start..#end)
+}
+
+/// The places of weights and bias in the arena.
+pub(super) fn places(params: &ConvParams) -> (Range<usize>, Range<usize>) {
+    (params.weight..params.weight + params.weight_len, params.bias..params.bias + params.bias_len)
+}
+
+/// A forward call with `x`, `y` and `work` in scope. `planar` says that it reads the images.
+pub(super) fn forward(
+    layer: &Layer,
+    i: usize,
+    conv: Option<&ConvPlan>,
+    names: &Names<'_>,
+    work: &TokenStream,
+) -> TokenStream {
+    match (&layer.op, conv) {
+        (Op::Conv { relu, params, .. }, Some(plan)) => {
+            let name = names.layer(i);
+            let source = source(i);
+            let (weights, bias) = places(params);
+            let (weights, bias) = (range(&weights), range(&bias));
+            let call = match plan.forward {
+                Method::Direct => quote!(direct(cx, &params[#weights], y, #work)),
+                Method::Winograd(tile) => {
+                    let tile = names.tile(tile);
+                    let prepared = range(&plan.prepared);
+                    quote!(winograd::<#tile>(cx, &prepared[#prepared], y, #work))
+                }
+            };
+            quote! {
+                rt::Forward { shape: &#name::SHAPE, n, x: #source, bias: &params[#bias], relu: #relu }
+                    .#call;
+            }
+        }
+        (Op::MaxPool { .. }, _) => {
+            let name = names.layer(i);
+            quote!(rt::max_pool_forward(cx, n, &#name::SHAPE, x, y);)
+        }
+        (Op::AvgPool { .. }, _) => {
+            let name = names.layer(i);
+            quote!(rt::avg_pool_forward(cx, n, &#name::SHAPE, x, y);)
+        }
+        (Op::GlobalAvgPool, _) => {
+            let (c, h, w) = (layer.input.c, layer.input.h, layer.input.w);
+            quote!(rt::global_avg_pool_forward(cx, n, (#c, #h, #w), x, logits);)
+        }
+        (Op::Conv { .. } | Op::Dropout { .. }, _) => TokenStream::new(),
+    }
+}
+
+/// What layer `i` reads, with `images` or `x` in scope.
+pub(super) fn source(i: usize) -> TokenStream {
+    if i == 0 { quote!(rt::Source::Images(images)) } else { quote!(rt::Source::Activations(x)) }
+}
+
+/// Assertions that the runtime counts as the plan does.
+pub(super) fn checks(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
+    let panel = crate::net::PANEL;
+    let (group, together) = (plan.train.group, plan.together);
+    let mut checks = vec![quote!(::core::assert!(rt::PANEL == #panel);)];
+    checks.push(
+        quote!(::core::assert!(#group <= rt::MAX_TOGETHER && #together <= rt::MAX_TOGETHER);),
+    );
+    for (i, (layer, plan)) in net.layers.iter().zip(&plan.layers).enumerate() {
+        let (Op::Conv { params, .. }, Some(conv)) = (&layer.op, &plan.conv) else { continue };
+        let name = names.layer(i);
+        let (weights, bias) = (params.weight_len, params.bias_len);
+        let work = conv.work.len();
+        checks.push(quote! {
+            ::core::assert!(#name::SHAPE.weights_len() == #weights && #name::SHAPE.bias_len() == #bias);
+        });
+        checks.push(match conv.forward {
+            Method::Direct => quote!(::core::assert!(#name::SHAPE.direct_work(1) == #work);),
+            Method::Winograd(tile) => {
+                let tile = names.tile(tile);
+                let prepared = conv.prepared.len();
+                quote! {
+                    ::core::assert!(#name::SHAPE.winograd_work::<#tile>(1) == #work);
+                    ::core::assert!(#name::SHAPE.winograd_weights_len::<#tile>() == #prepared);
+                }
+            }
+        });
+    }
+    quote! {
+        // The runtime counts as the compiler did.
+        const _: () = { #(#checks)* };
+    }
+}

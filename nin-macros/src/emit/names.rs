@@ -1,0 +1,100 @@
+//! The names that generated code gives to geometries and transforms.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::Ident;
+
+use crate::net::{Layer, Net, Op, Window};
+use crate::plan::{Method, Plan, Tile};
+use crate::winograd::transform_impl;
+
+/// Names of a net's types.
+pub(super) struct Names<'a> {
+    net: &'a Net,
+    /// The tiles that some pass uses, each with the name of its type.
+    tiles: BTreeMap<Tile, Ident>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn new(net: &'a Net, plan: &Plan) -> Self {
+        let mut tiles = BTreeMap::new();
+        for conv in plan.layers.iter().filter_map(|layer| layer.conv.as_ref()) {
+            for method in [conv.forward, conv.weight_gradient, conv.input_gradient] {
+                if let Method::Winograd(tile) = method {
+                    let Tile { rows: (mr, rr), columns: (mc, rc) } = tile;
+                    tiles.insert(tile, format_ident!("Tiles{mr}x{mc}Of{rr}x{rc}"));
+                }
+            }
+        }
+        Self { net, tiles }
+    }
+
+    /// The type of layer `i`'s geometry: `Conv0_2` for module `0.2`.
+    pub(super) fn layer(&self, i: usize) -> Ident {
+        let layer = &self.net.layers[i];
+        let kind = if matches!(layer.op, Op::Conv { .. }) { "Conv" } else { "Pool" };
+        format_ident!("{kind}{}", layer.module.replace('.', "_"))
+    }
+
+    /// The type of a tile.
+    pub(super) fn tile(&self, tile: Tile) -> &Ident {
+        &self.tiles[&tile]
+    }
+
+    /// An alias for the geometry of each convolution and pool.
+    pub(super) fn types(&self) -> TokenStream {
+        let layers = self.net.layers.iter().enumerate();
+        let aliases = layers.filter_map(|(i, layer)| {
+            let name = self.layer(i);
+            let doc =
+                format!("`{}`, {}: {} → {}.", layer.module, layer.name, layer.input, layer.output);
+            let geometry = geometry(layer, i == 0)?;
+            Some(quote! {
+                #[doc = #doc]
+                type #name = #geometry;
+            })
+        });
+        quote!(#(#aliases)*)
+    }
+
+    /// The transforms that the tiles are made of, and the tiles.
+    pub(super) fn transforms(&self) -> TokenStream {
+        let sizes: BTreeSet<(usize, usize)> =
+            self.tiles.keys().flat_map(|tile| [tile.rows, tile.columns]).collect();
+        let transform = |(m, r): (usize, usize)| format_ident!("F{m}x{r}");
+        let transforms = sizes.iter().map(|&(m, r)| transform_impl(&transform((m, r)), m, r));
+        let tiles = self.tiles.iter().map(|(tile, name)| {
+            let (rows, columns) = (transform(tile.rows), transform(tile.columns));
+            let numbers = [tile.rows, tile.columns].map(|(m, r)| {
+                let t = m + r - 1;
+                quote!(#m, #r, #t)
+            });
+            let [row_numbers, column_numbers] = numbers;
+            quote!(type #name = rt::Tiles<#rows, #columns, #row_numbers, #column_numbers>;)
+        });
+        quote!(#(#transforms)* #(#tiles)*)
+    }
+}
+
+/// The geometry of a convolution or pool as a type of the runtime.
+fn geometry(layer: &Layer, planar: bool) -> Option<TokenStream> {
+    let (c, h, w) = (layer.input.c, layer.input.h, layer.input.w);
+    let (co, ho, wo) = (layer.output.c, layer.output.h, layer.output.w);
+    let numbers = |window: &Window| {
+        let Window { kernel: (kh, kw), stride: (sh, sw), padding: (ph, pw) } = window;
+        quote!(#kh, #kw, #sh, #sw, #ph, #pw)
+    };
+    match &layer.op {
+        Op::Conv { window, .. } => {
+            let window = numbers(window);
+            Some(quote!(rt::Conv<#c, #h, #w, #co, #window, #planar>))
+        }
+        Op::MaxPool { window } | Op::AvgPool { window } => {
+            let window = numbers(window);
+            Some(quote!(rt::Pool<#c, #h, #w, #ho, #wo, #window>))
+        }
+        Op::Dropout { .. } | Op::GlobalAvgPool => None,
+    }
+}

@@ -1,0 +1,239 @@
+//! The `Trainable` impl: forward with everything kept, loss, and backward, layer by layer.
+
+use std::ops::Range;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::Ident;
+
+use super::layer;
+use super::names::Names;
+use crate::net::{Layer, Net, Op};
+use crate::plan::{LayerPlan, Method, Plan, TrainPlan};
+
+pub(super) fn trainable(name: &Ident, net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
+    let TrainPlan { group, image, work, .. } = &plan.train;
+    let transposed = plan.transposed;
+    let transpose = transpose(net, plan, names);
+    let train = train(net, plan, names);
+    quote! {
+        impl rt::Trainable for #name {
+            const GROUP: usize = #group;
+            const TRAIN_IMAGE: usize = #image;
+            const TRAIN_WORK: usize = #work;
+            const TRANSPOSED: usize = #transposed;
+
+            #transpose
+            #train
+        }
+    }
+}
+
+fn transpose(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
+    let mut calls = Vec::new();
+    for (i, (layer, plan)) in net.layers.iter().zip(&plan.layers).enumerate() {
+        let (Op::Conv { params, .. }, Some(conv)) = (&layer.op, &plan.conv) else { continue };
+        if plan.dx.is_none() {
+            continue;
+        }
+        let name = names.layer(i);
+        let weights = layer::range(&layer::places(params).0);
+        let to = layer::range(&conv.transposed);
+        let method = match conv.input_gradient {
+            Method::Direct => quote!(transpose_weights),
+            Method::Winograd(tile) => {
+                let tile = names.tile(tile);
+                quote!(winograd_transposed::<#tile>)
+            }
+        };
+        calls.push(quote!(#name::SHAPE.#method(cx, &params[#weights], &mut transposed[#to]);));
+    }
+    let arguments = if calls.is_empty() {
+        quote!(_cx: &rt::Context, _params: &[f32], _transposed: &mut [f32])
+    } else {
+        quote!(cx: &rt::Context, params: &[f32], transposed: &mut [f32])
+    };
+    quote! {
+        fn transpose(#arguments) {
+            #(#calls)*
+        }
+    }
+}
+
+fn train(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
+    let mut steps = Vec::new();
+    if let Some(place) = &plan.arranged {
+        let (c, h, w) = (net.input.c, net.input.h, net.input.w);
+        let place = layer::range(&place.train);
+        steps.push(quote! {
+            let [x] = rt::regions(memory, n, [#place]);
+            rt::arrange_images(cx, n, (#c, #h, #w), images, x);
+        });
+    }
+    let layers = || net.layers.iter().zip(&plan.layers).enumerate();
+    steps.extend(layers().map(|(i, (layer, step))| forward(i, layer, step, &plan.train, names)));
+    steps.push(loss(net, &plan.train));
+    steps.extend(
+        layers().rev().map(|(i, (layer, step))| backward(i, layer, step, &plan.train, names)),
+    );
+    // What no layer of this net uses must not be bound.
+    let uses_prepared = plan.prepared > 0;
+    let uses_transposed = plan.transposed > 0;
+    let uses_dropout = net.layers.iter().any(|layer| matches!(layer.op, Op::Dropout { .. }));
+    let optional = [
+        uses_prepared.then(|| quote!(prepared,)),
+        uses_transposed.then(|| quote!(transposed,)),
+        uses_dropout.then(|| quote!(seed, number,)),
+    ];
+    quote! {
+        fn train(cx: &rt::Context, pass: rt::Pass<'_>) -> rt::Loss {
+            let rt::Pass { images, labels, scale, params, memory, work, gradients, #(#optional)* .. } = pass;
+            let n = images.len();
+            let loss;
+            #({ #steps })*
+            loss
+        }
+    }
+}
+
+/// `let [x, y] = rt::regions(memory, n, […]);`
+fn regions(parts: &[(&str, &Range<usize>)]) -> TokenStream {
+    let names = parts.iter().map(|(name, _)| quote::format_ident!("{name}"));
+    let places = parts.iter().map(|(_, place)| layer::range(place));
+    quote!(let [#(#names),*] = rt::regions(memory, n, [#(#places),*]);)
+}
+
+fn dropout(i: usize, p: f32) -> TokenStream {
+    let i = i as u64;
+    quote!(&rt::Dropout::new(#p, seed, #i, number))
+}
+
+fn forward(
+    i: usize,
+    layer: &Layer,
+    plan: &LayerPlan,
+    train: &TrainPlan,
+    names: &Names<'_>,
+) -> TokenStream {
+    let mut parts = Vec::new();
+    if let Some(x) = &plan.x {
+        parts.push(("x", &x.train));
+    }
+    if let Op::Dropout { p } = layer.op {
+        let (regions, dropout) = (regions(&parts), dropout(i, p));
+        return quote!(#regions rt::dropout_forward(cx, n, #dropout, x););
+    }
+    if let Some(y) = &plan.y {
+        parts.push(("y", &y.train));
+    } else {
+        parts.push(("logits", &train.logits));
+    }
+    let regions = regions(&parts);
+    let call = layer::forward(layer, i, plan.conv.as_ref(), names, &quote!(work));
+    let cut = cut_logits(layer, "logits");
+    quote!(#regions #cut #call)
+}
+
+/// The part of a row of logits' buffer that `n` images' logits take.
+fn cut_logits(layer: &Layer, name: &str) -> TokenStream {
+    let (name, classes) = (quote::format_ident!("{name}"), layer.output.c);
+    matches!(layer.op, Op::GlobalAvgPool)
+        .then(|| quote!(let #name = &mut #name[..n * #classes];))
+        .unwrap_or_default()
+}
+
+fn loss(net: &Net, train: &TrainPlan) -> TokenStream {
+    let classes = net.classes();
+    let regions = regions(&[("logits", &train.logits), ("dlogits", &train.dlogits)]);
+    quote! {
+        #regions
+        let (logits, dlogits) = (&logits[..n * #classes], &mut dlogits[..n * #classes]);
+        loss = rt::Loss::of(logits, labels, #classes, scale, dlogits);
+    }
+}
+
+fn backward(
+    i: usize,
+    layer: &Layer,
+    plan: &LayerPlan,
+    train: &TrainPlan,
+    names: &Names<'_>,
+) -> TokenStream {
+    let gate = plan.gate;
+    match (&layer.op, &plan.dx) {
+        (Op::Conv { .. }, _) => conv(i, layer, plan, names),
+        (_, None) => TokenStream::new(),
+        (Op::Dropout { p }, Some(dx)) => {
+            let dropout = dropout(i, *p);
+            let (Some(x), true) = (&plan.x, gate) else {
+                let regions = regions(&[("dx", dx)]);
+                return quote!(#regions rt::dropout_backward(cx, n, #dropout, rt::None, dx););
+            };
+            let regions = regions(&[("x", &x.train), ("dx", dx)]);
+            quote!(#regions rt::dropout_backward(cx, n, #dropout, rt::Some(x), dx);)
+        }
+        (op, Some(dx)) => {
+            let Some(x) = &plan.x else { return TokenStream::new() };
+            let mut parts = vec![("x", &x.train), ("dx", dx)];
+            if let Op::GlobalAvgPool = op {
+                parts.push(("dlogits", &train.dlogits));
+                let (c, h, w) = (layer.input.c, layer.input.h, layer.input.w);
+                let (regions, cut) = (regions(&parts), cut_logits(layer, "dlogits"));
+                return quote! {
+                    #regions
+                    #cut
+                    rt::global_avg_pool_backward(cx, n, (#c, #h, #w), #gate, x, dlogits, dx);
+                };
+            }
+            let Some(dy) = &plan.dy else { return TokenStream::new() };
+            parts.push(("dy", dy));
+            let (regions, name) = (regions(&parts), names.layer(i));
+            if matches!(op, Op::MaxPool { .. }) {
+                quote!(#regions rt::max_pool_backward(cx, n, &#name::SHAPE, #gate, x, dy, dx);)
+            } else {
+                quote!(#regions rt::avg_pool_backward(cx, n, &#name::SHAPE, #gate, x, dy, dx);)
+            }
+        }
+    }
+}
+
+/// The gradients of a convolution's weights and bias, and of its input if something before it has
+/// parameters.
+fn conv(i: usize, layer: &Layer, plan: &LayerPlan, names: &Names<'_>) -> TokenStream {
+    let (Op::Conv { params, .. }, Some(conv), Some(dy)) = (&layer.op, &plan.conv, &plan.dy) else {
+        return TokenStream::new();
+    };
+    let (name, source) = (names.layer(i), layer::source(i));
+    let mut parts = vec![("dy", dy)];
+    if let Some(x) = &plan.x {
+        parts.push(("x", &x.train));
+    }
+    if let Some(dx) = &plan.dx {
+        parts.push(("dx", dx));
+    }
+    let regions = regions(&parts);
+    let call = |method: Method| match method {
+        Method::Direct => quote!(direct),
+        Method::Winograd(tile) => {
+            let tile = names.tile(tile);
+            quote!(winograd::<#tile>)
+        }
+    };
+    let weight_call = call(conv.weight_gradient);
+    let (weights, bias) = layer::places(params);
+    let (weights, bias) = (layer::range(&weights), layer::range(&bias));
+    let weight_gradient = quote! {
+        let [dw, db] = rt::regions(gradients, 1, [#weights, #bias]);
+        rt::WeightGradient { shape: &#name::SHAPE, n, x: #source, dy }.#weight_call(cx, dw, db, work);
+    };
+    let input_gradient = plan.dx.as_ref().map(|_| {
+        let input_call = call(conv.input_gradient);
+        let transposed = layer::range(&conv.transposed);
+        let gate = if plan.gate { quote!(rt::Some(x)) } else { quote!(rt::None) };
+        quote! {
+            rt::InputGradient { shape: &#name::SHAPE, n, dy, gate: #gate }
+                .#input_call(cx, &transposed[#transposed], dx, work);
+        }
+    });
+    quote!(#regions #weight_gradient #input_gradient)
+}

@@ -1,0 +1,144 @@
+//! Which algorithm computes a pass: by a model of what each costs, within the error that f32 allows.
+//!
+//! Costs are in units of one multiply-add of a lane at the FMA peak. The constants were fitted to
+//! measured passes of nets from 28 × 28 to 224 × 224 pixels; only their ratios matter.
+
+use super::geometry::{ConvGeometry, Problem, padded};
+use super::{ConvChoice, Method, Tile};
+use crate::net::{Algorithm, Layer, Net, Op};
+use crate::winograd::{MAX_TILE, cost, relative_error};
+
+/// Reading or writing one element of the transformed tiles, which do not fit the nearest caches.
+const TOUCH: f64 = 3.0;
+/// Reading one transformed weight, from the last cache or memory.
+const STREAM: f64 = 9.0;
+/// What starting and storing a register tile costs, as if the sum had this many more products.
+const TILE_OVERHEAD: f64 = 6.0;
+/// Direct sums reach this share of what the model says of products.
+const DIRECT_EFFICIENCY: f64 = 0.92;
+/// The largest relative rms error of a pass that is chosen without being asked for. Direct sums in
+/// f32 have about 6e-7 at these sizes.
+const ERROR_BUDGET: f64 = 1e-5;
+/// Images of a training pass, as far as the weights' traffic is concerned.
+const TRAIN_IMAGES: usize = 8;
+
+/// Chooses for the layers of one net.
+pub(super) struct Chooser<'a> {
+    net: &'a Net,
+    first_params: usize,
+}
+
+impl<'a> Chooser<'a> {
+    pub(super) fn new(net: &'a Net) -> Self {
+        let first_params = net.layers.iter().position(|layer| layer.params > 0).unwrap_or(0);
+        Self { net, first_params }
+    }
+
+    /// The choice for layer `i`, if it is a convolution.
+    pub(super) fn choose(&self, i: usize, layer: &Layer) -> Option<ConvChoice> {
+        let Op::Conv { window, algorithm, .. } = layer.op else { return None };
+        let geometry = ConvGeometry::new(layer, window, i == 0);
+        let has_input_gradient = i > self.first_params;
+        let direct = |reason: &str| ConvChoice {
+            geometry,
+            forward: Method::Direct,
+            weight_gradient: Method::Direct,
+            input_gradient: Method::Direct,
+            reason: reason.to_owned(),
+            has_input_gradient,
+        };
+        if algorithm == Algorithm::Direct || self.net.options.algorithm == Algorithm::Direct {
+            return Some(direct("as asked"));
+        }
+        if geometry.is_pointwise() {
+            return Some(direct("one matrix product: a fully connected layer at each pixel"));
+        }
+        let sums = direct_cost(&geometry, geometry.output, (geometry.ci, geometry.co));
+        let (forward, cost) = best(&geometry, sums, |tile| {
+            winograd_cost(&geometry, &geometry.forward_problem(tile), tile, 1)
+        });
+        let (weight_gradient, _) = best(&geometry, sums, |tile| {
+            let problem = geometry.forward_problem(tile);
+            winograd_cost(&geometry, &problem, tile, TRAIN_IMAGES)
+        });
+        let sums_of_input = direct_cost(&geometry, geometry.input, (geometry.co, geometry.ci))
+            / (window.stride.0 * window.stride.1) as f64;
+        let (input_gradient, _) = if geometry.input_gradient_by_winograd() {
+            best(&geometry, sums_of_input, |tile| {
+                let problem = geometry.input_gradient_problem(tile);
+                winograd_cost(&geometry, &problem, tile, TRAIN_IMAGES)
+            })
+        } else {
+            (Method::Direct, sums_of_input)
+        };
+        let reason = match forward {
+            Method::Direct => "direct sums cost least".to_owned(),
+            Method::Winograd(_) => format!("{:.1} times as cheap as direct sums", sums / cost),
+        };
+        Some(ConvChoice {
+            geometry,
+            forward,
+            weight_gradient,
+            input_gradient,
+            reason,
+            has_input_gradient,
+        })
+    }
+}
+
+/// The cheapest method: direct sums, which cost `direct`, or Winograd by the tile that costs least.
+fn best(geometry: &ConvGeometry, direct: f64, winograd: impl Fn(Tile) -> f64) -> (Method, f64) {
+    let mut tiles: Vec<(f64, Tile)> =
+        candidates(geometry.phase_kernel()).map(|tile| (winograd(tile), tile)).collect();
+    tiles.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // Errors take longer to compute than costs, so only the cheap tiles are asked for theirs.
+    let good = tiles
+        .into_iter()
+        .take_while(|&(cost, _)| cost < direct)
+        .find(|&(_, tile)| relative_error(tile.rows, tile.columns, geometry.ci) <= ERROR_BUDGET);
+    good.map_or((Method::Direct, direct), |(cost, tile)| (Method::Winograd(tile), cost))
+}
+
+/// Every pair of F(m, r) for a kernel that fits the largest tile and saves something.
+fn candidates((rows, columns): (usize, usize)) -> impl Iterator<Item = Tile> {
+    let sizes = |r: usize| {
+        let largest = if r == 1 { 1 } else { (MAX_TILE + 1).saturating_sub(r) };
+        let smallest = if r == 1 { 1 } else { 2 };
+        (smallest..=largest).map(move |m| (m, r))
+    };
+    sizes(rows)
+        .flat_map(move |rows| sizes(columns).map(move |columns| Tile { rows, columns }))
+        .filter(move |_| rows * columns > 1)
+}
+
+/// A convolution to `output` pixels by direct sums.
+fn direct_cost(geometry: &ConvGeometry, output: (usize, usize), channels: (usize, usize)) -> f64 {
+    let (kh, kw) = geometry.window.kernel;
+    let outputs = (output.0 * output.1 * padded(channels.1)) as f64;
+    let depth = (channels.0 * kh * kw) as f64;
+    outputs * (depth + TILE_OVERHEAD) / DIRECT_EFFICIENCY
+}
+
+/// One image's share of a convolution by Winograd's stages over `n` images.
+fn winograd_cost(geometry: &ConvGeometry, problem: &Problem, tile: Tile, n: usize) -> f64 {
+    let images = problem.images_per_pass(n) as f64;
+    let tiles = problem.tiles as f64;
+    let (ci, co) = (padded(problem.ci) as f64, padded(problem.co) as f64);
+    let points = problem.points as f64;
+
+    // A register tile should have four rows or more; with fewer, the FMA units wait for sums.
+    let rows = (tiles * images).max(4.0) / images;
+    let multiply = points * rows * co * (problem.ci as f64 + TILE_OVERHEAD);
+    let stream = problem.weight_points() as f64 * STREAM / images;
+
+    // A map from a×b to c×d runs once for each of a rows and then for each of d columns.
+    let (rows, columns) = (cost(tile.rows.0, tile.rows.1), cost(tile.columns.0, tile.columns.1));
+    let (tr, tc) = (tile.rows.0 + tile.rows.1 - 1, tile.columns.0 + tile.columns.1 - 1);
+    let input = (tr * columns.input + tc * rows.input) as f64 + (1.0 + TOUCH) * points;
+    let outputs = (tile.rows.0 * tile.columns.0) as f64;
+    let output = (tr * columns.output + tile.columns.0 * rows.output) as f64
+        + TOUCH * points
+        + TOUCH * outputs;
+    let phases = TOUCH * geometry.phases_len() as f64;
+    multiply.max(stream) + tiles * (ci * input + co * output) + phases
+}

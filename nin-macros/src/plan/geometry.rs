@@ -1,0 +1,199 @@
+//! A convolution's sizes in memory, by the rules of the runtime.
+
+use super::{Method, Tile};
+use crate::net::{Layer, PANEL, Window};
+
+/// `n` rounded up to whole panels.
+pub(crate) const fn padded(n: usize) -> usize {
+    n.div_ceil(PANEL) * PANEL
+}
+
+/// Tiles that a Winograd pass should have before more images no longer help; the runtime's constant.
+const TILES_PER_PASS: usize = 96;
+
+/// A convolution as the runtime's drivers see it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConvGeometry {
+    pub(crate) ci: usize,
+    pub(crate) co: usize,
+    pub(crate) input: (usize, usize),
+    pub(crate) output: (usize, usize),
+    pub(crate) window: Window,
+    /// Whether it reads the image.
+    pub(crate) planar: bool,
+}
+
+/// A convolution of stride 1 that Winograd's stages compute.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Problem {
+    pub(crate) ci: usize,
+    pub(crate) co: usize,
+    pub(crate) tiles: usize,
+    pub(crate) points: usize,
+}
+
+impl Problem {
+    fn new((ci, co): (usize, usize), output: (usize, usize), tile: Tile) -> Self {
+        let Tile { rows: (mr, rr), columns: (mc, rc) } = tile;
+        Self {
+            ci,
+            co,
+            tiles: output.0.div_ceil(mr) * output.1.div_ceil(mc),
+            points: (mr + rr - 1) * (mc + rc - 1),
+        }
+    }
+
+    /// Images, of `n`, whose tiles go through the stages together.
+    pub(crate) fn images_per_pass(&self, n: usize) -> usize {
+        TILES_PER_PASS.div_ceil(self.tiles).min(n)
+    }
+
+    /// Elements of one image's transformed input.
+    pub(crate) fn input_points(&self) -> usize {
+        self.points * self.tiles * padded(self.ci)
+    }
+
+    /// Elements of one image's transformed output.
+    pub(crate) fn output_points(&self) -> usize {
+        self.points * self.tiles * padded(self.co)
+    }
+
+    /// Elements of the transformed weights.
+    pub(crate) fn weight_points(&self) -> usize {
+        self.points * padded(self.co) * self.ci
+    }
+}
+
+impl ConvGeometry {
+    pub(crate) fn new(layer: &Layer, window: Window, planar: bool) -> Self {
+        Self {
+            ci: layer.input.c,
+            co: layer.output.c,
+            input: (layer.input.h, layer.input.w),
+            output: (layer.output.h, layer.output.w),
+            window,
+            planar,
+        }
+    }
+
+    /// A fully connected layer at each pixel, which has nothing to gain from Winograd.
+    pub(crate) fn is_pointwise(&self) -> bool {
+        let Window { kernel, stride, padding } = self.window;
+        (kernel, stride, padding) == ((1, 1), (1, 1), (0, 0)) && !self.planar
+    }
+
+    /// Whether Winograd's stages first rearrange the input: for its stride or its planes.
+    pub(crate) fn needs_phases(&self) -> bool {
+        self.window.stride != (1, 1) || self.planar
+    }
+
+    /// The kernel's size after the stride was taken apart.
+    pub(crate) fn phase_kernel(&self) -> (usize, usize) {
+        let Window { kernel, stride, .. } = self.window;
+        (kernel.0.div_ceil(stride.0), kernel.1.div_ceil(stride.1))
+    }
+
+    /// Elements of one image's input, rearranged.
+    pub(crate) fn phases_len(&self) -> usize {
+        if !self.needs_phases() {
+            return 0;
+        }
+        let (kh, kw) = self.phase_kernel();
+        let stride = self.window.stride;
+        (self.output.0 + kh - 1) * (self.output.1 + kw - 1) * padded(self.ci * stride.0 * stride.1)
+    }
+
+    /// The forward pass, and the weights' gradient, as Winograd's stages see it.
+    pub(crate) fn forward_problem(&self, tile: Tile) -> Problem {
+        let stride = if self.needs_phases() { self.window.stride } else { (1, 1) };
+        Problem::new((self.ci * stride.0 * stride.1, self.co), self.output, tile)
+    }
+
+    /// The input's gradient as Winograd's stages see it.
+    pub(crate) fn input_gradient_problem(&self, tile: Tile) -> Problem {
+        Problem::new((self.co, self.ci), self.input, tile)
+    }
+
+    /// Whether Winograd's stages can compute the input's gradient.
+    pub(crate) fn input_gradient_by_winograd(&self) -> bool {
+        let Window { kernel, padding, .. } = self.window;
+        !self.needs_phases() && padding.0 < kernel.0 && padding.1 < kernel.1
+    }
+
+    /// Elements of the forward pass's transformed weights.
+    pub(crate) fn prepared_len(&self, method: Method) -> usize {
+        match method {
+            Method::Direct => 0,
+            Method::Winograd(tile) => self.forward_problem(tile).weight_points(),
+        }
+    }
+
+    /// Elements of the weights that the input's gradient reads.
+    pub(crate) fn transposed_len(&self, method: Method) -> usize {
+        match method {
+            Method::Direct => {
+                padded(self.ci) * self.window.kernel.0 * self.window.kernel.1 * self.co
+            }
+            Method::Winograd(tile) => self.input_gradient_problem(tile).weight_points(),
+        }
+    }
+
+    /// Elements of work space of the forward pass of `n` images.
+    pub(crate) fn forward_work(&self, method: Method, n: usize) -> usize {
+        match method {
+            Method::Direct => self.direct_work(n),
+            Method::Winograd(tile) => {
+                let problem = self.forward_problem(tile);
+                let each = self.phases_len() + problem.input_points() + problem.output_points();
+                problem.images_per_pass(n) * each
+            }
+        }
+    }
+
+    /// Elements of work space of the weights' gradient of `n` images.
+    pub(crate) fn weight_gradient_work(&self, method: Method, n: usize) -> usize {
+        match method {
+            Method::Direct => self.direct_work(n),
+            Method::Winograd(tile) => {
+                self.forward_work(method, n) + self.forward_problem(tile).weight_points()
+            }
+        }
+    }
+
+    /// Elements of work space of the input's gradient of `n` images.
+    pub(crate) fn input_gradient_work(&self, method: Method, n: usize) -> usize {
+        match method {
+            Method::Direct => self.direct_input_gradient_work(n),
+            Method::Winograd(tile) => {
+                let problem = self.input_gradient_problem(tile);
+                problem.images_per_pass(n) * (problem.input_points() + problem.output_points())
+            }
+        }
+    }
+
+    /// A copy of the input with its padding as a border, if there is any.
+    fn direct_work(&self, n: usize) -> usize {
+        let (ph, pw) = self.window.padding;
+        if (ph, pw) == (0, 0) {
+            return 0;
+        }
+        let channels = if self.planar { self.ci } else { padded(self.ci) };
+        n * (self.input.0 + 2 * ph) * (self.input.1 + 2 * pw) * channels
+    }
+
+    /// A copy of the output's gradient with a border for the windows that hang over, if there are any.
+    fn direct_input_gradient_work(&self, n: usize) -> usize {
+        let Window { kernel, stride, padding } = self.window;
+        let overhang =
+            |input: usize, output: usize, kernel: usize, stride: usize, padding: usize| {
+                let last = (input - 1 + padding) / stride;
+                kernel.div_ceil(stride) - 1 + (last + 1).saturating_sub(output)
+            };
+        let rows = overhang(self.input.0, self.output.0, kernel.0, stride.0, padding.0);
+        let columns = overhang(self.input.1, self.output.1, kernel.1, stride.1, padding.1);
+        if (rows, columns) == (0, 0) {
+            return 0;
+        }
+        n * (self.output.0 + rows) * (self.output.1 + columns) * padded(self.co)
+    }
+}

@@ -1,0 +1,305 @@
+//! Fourth pass: which algorithm computes each pass of each layer, and which buffer lies where and
+//! when.
+//!
+//! The numbers of elements are those that the runtime computes for the same geometry; constant
+//! assertions in the generated code hold the two together.
+
+mod choose;
+mod geometry;
+mod memory;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::net::{Layer, Net, Op, Shape};
+use choose::Chooser;
+use geometry::ConvGeometry;
+use memory::Arena;
+
+pub(crate) use geometry::padded;
+
+/// What `emit` needs to know besides the net.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// As many as the net has layers.
+    pub(crate) layers: Vec<LayerPlan>,
+    /// Where the image is brought to channels last, if the first layer is no convolution.
+    pub(crate) arranged: Option<Place>,
+    /// Elements of the transformed weights of the forward passes.
+    pub(crate) prepared: usize,
+    /// Elements of the weights that input gradients read.
+    pub(crate) transposed: usize,
+    /// Elements of scratch for one image's inference.
+    pub(crate) scratch: usize,
+    /// Images that inference takes through the net together.
+    pub(crate) together: usize,
+    pub(crate) train: TrainPlan,
+}
+
+/// The memory of training.
+#[derive(Clone, Debug)]
+pub(crate) struct TrainPlan {
+    /// Images that go through the passes together.
+    pub(crate) group: usize,
+    /// Elements of activations and gradients for one image.
+    pub(crate) image: usize,
+    /// Elements of work space for a group.
+    pub(crate) work: usize,
+    pub(crate) logits: Range<usize>,
+    pub(crate) dlogits: Range<usize>,
+}
+
+/// The places of one buffer, in elements for one image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// In the scratch of inference.
+    pub(crate) infer: Range<usize>,
+    /// In the memory of training.
+    pub(crate) train: Range<usize>,
+}
+
+/// One layer's part of the plan.
+#[derive(Clone, Debug)]
+pub(crate) struct LayerPlan {
+    /// What the layer reads; absent where that is the image.
+    pub(crate) x: Option<Place>,
+    /// What it writes; absent for the last layer, which writes logits. A dropout writes what it reads.
+    pub(crate) y: Option<Place>,
+    /// The gradient of what it writes, in the memory of training.
+    pub(crate) dy: Option<Range<usize>>,
+    /// The gradient of what it reads; absent where nothing before it has parameters.
+    pub(crate) dx: Option<Range<usize>>,
+    /// Whether what it reads is the output of a ReLU, whose derivative goes into `dx`.
+    pub(crate) gate: bool,
+    pub(crate) conv: Option<ConvPlan>,
+}
+
+/// How a convolution's passes are computed.
+#[derive(Clone, Debug)]
+pub(crate) struct ConvPlan {
+    pub(crate) forward: Method,
+    pub(crate) weight_gradient: Method,
+    /// Used where the layer has a `dx`.
+    pub(crate) input_gradient: Method,
+    /// Why the forward pass is computed so, for people.
+    pub(crate) reason: String,
+    /// Its transformed weights; empty for direct sums.
+    pub(crate) prepared: Range<usize>,
+    /// The weights that its input gradient reads.
+    pub(crate) transposed: Range<usize>,
+    /// Work space of the forward pass of one image.
+    pub(crate) work: Range<usize>,
+}
+
+/// An algorithm for one pass of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Direct,
+    Winograd(Tile),
+}
+
+/// F(m, r) for rows and for columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Tile {
+    pub(crate) rows: (usize, usize),
+    pub(crate) columns: (usize, usize),
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Direct => f.write_str("direct"),
+            Self::Winograd(Tile { rows: (mr, rr), columns: (mc, rc) }) => {
+                write!(f, "Winograd F({mr}×{mc}, {rr}×{rc})")
+            }
+        }
+    }
+}
+
+/// Elements of activations that should stay in cache while a group goes through training: 16 MiB.
+const GROUP_BUDGET: usize = 1 << 22;
+/// With fewer images, matrix products of small layers are too short.
+const MIN_GROUP: usize = 4;
+/// The runtime's `MAX_TOGETHER`.
+const MAX_GROUP: usize = 64;
+
+impl Plan {
+    pub(crate) fn new(net: &Net) -> Self {
+        let chooser = Chooser::new(net);
+        let convs: Vec<Option<ConvChoice>> =
+            net.layers.iter().enumerate().map(|(i, layer)| chooser.choose(i, layer)).collect();
+        let mut plan = Buffers::new(net, &convs).plan();
+        let group = (GROUP_BUDGET / plan.train.image.max(1)).clamp(MIN_GROUP, MAX_GROUP);
+        plan.train.group = group;
+        plan.train.work =
+            convs.iter().flatten().map(|conv| conv.train_work(group)).max().unwrap_or(0);
+        plan
+    }
+}
+
+/// A convolution's geometry and what was chosen for it.
+#[derive(Clone, Debug)]
+struct ConvChoice {
+    geometry: ConvGeometry,
+    forward: Method,
+    weight_gradient: Method,
+    input_gradient: Method,
+    reason: String,
+    /// Whether there is a gradient of its input.
+    has_input_gradient: bool,
+}
+
+impl ConvChoice {
+    /// Work space that the largest of its passes over `n` images takes.
+    fn train_work(&self, n: usize) -> usize {
+        let forward = self.geometry.forward_work(self.forward, n);
+        let weights = self.geometry.weight_gradient_work(self.weight_gradient, n);
+        let input = self.geometry.input_gradient_work(self.input_gradient, n);
+        forward.max(weights).max(if self.has_input_gradient { input } else { 0 })
+    }
+}
+
+/// Lays out all buffers by their lifetimes.
+struct Buffers<'a> {
+    net: &'a Net,
+    convs: &'a [Option<ConvChoice>],
+    infer: Arena,
+    train: Arena,
+}
+
+impl<'a> Buffers<'a> {
+    fn new(net: &'a Net, convs: &'a [Option<ConvChoice>]) -> Self {
+        Self { net, convs, infer: Arena::default(), train: Arena::default() }
+    }
+
+    /// The step of training in which layer `i` goes backward; forward it goes in step `i`.
+    fn backward(&self, i: usize) -> usize {
+        2 * self.net.layers.len() - 1 - i
+    }
+
+    /// The layer that reads the output of layer `i` and writes elsewhere: dropouts work in place.
+    fn reader(&self, i: usize) -> usize {
+        let next = &self.net.layers[i + 1..];
+        i + 1 + next.iter().take_while(|layer| matches!(layer.op, Op::Dropout { .. })).count()
+    }
+
+    /// Reserves an output of `shape` that is written in step `from` and read by layer `reader`.
+    fn reserve(&mut self, shape: Shape, from: usize, reader: usize) -> (usize, usize) {
+        let len = len(shape);
+        (
+            self.infer.reserve(len, from..=reader),
+            self.train.reserve(len, from..=self.backward(reader)),
+        )
+    }
+
+    fn plan(mut self) -> Plan {
+        let layers = &self.net.layers;
+        let last = layers.len() - 1;
+        let first_conv = matches!(layers[0].op, Op::Conv { .. });
+        let first_params = layers.iter().position(|layer| layer.params > 0).unwrap_or(layers.len());
+
+        // What each layer writes, as indices of reserved buffers.
+        let arranged = (!first_conv).then(|| {
+            let reader =
+                if matches!(layers[0].op, Op::Dropout { .. }) { self.reader(0) } else { 0 };
+            self.reserve(self.net.input, 0, reader)
+        });
+        let mut x = arranged;
+        let mut ids = Vec::new();
+        for (i, layer) in layers.iter().enumerate() {
+            let y = match layer.op {
+                Op::Dropout { .. } => x,
+                Op::GlobalAvgPool => None,
+                _ => Some(self.reserve(layer.output, i, self.reader(i))),
+            };
+            // A gradient lives from the backward step of the layer that reads it.
+            let gradient = y.filter(|_| i >= first_params);
+            let dy = gradient.map(|_| match layer.op {
+                Op::Dropout { .. } => usize::MAX,
+                _ => {
+                    let from = self.backward(self.reader(i));
+                    self.train.reserve(len(layer.output), from..=self.backward(i))
+                }
+            });
+            let work = self.convs[i]
+                .as_ref()
+                .map(|conv| self.infer.reserve(conv.geometry.forward_work(conv.forward, 1), i..=i));
+            ids.push((x, y, dy, work));
+            x = y;
+        }
+        let classes = padded(self.net.classes());
+        let logits = self.train.reserve(classes, last..=last);
+        let dlogits = self.train.reserve(classes, last..=self.backward(last));
+
+        let (infer, scratch) = self.infer.place();
+        let (train, image) = self.train.place();
+        let place =
+            |(i, t): (usize, usize)| Place { infer: infer[i].clone(), train: train[t].clone() };
+        let (mut prepared, mut transposed) = (0, 0);
+        let mut gradient: Option<Range<usize>> = None;
+        let mut plans = Vec::new();
+        for (i, &(x, y, dy, work)) in ids.iter().enumerate() {
+            let dx = gradient.take();
+            let in_place = matches!(layers[i].op, Op::Dropout { .. });
+            let dy = if in_place { dx.clone() } else { dy.map(|id| train[id].clone()) };
+            gradient.clone_from(&dy);
+            let conv = self.convs[i].as_ref().map(|conv| {
+                let take = |total: &mut usize, len: usize| {
+                    *total += len;
+                    *total - len..*total
+                };
+                ConvPlan {
+                    forward: conv.forward,
+                    weight_gradient: conv.weight_gradient,
+                    input_gradient: conv.input_gradient,
+                    reason: conv.reason.clone(),
+                    prepared: take(&mut prepared, conv.geometry.prepared_len(conv.forward)),
+                    transposed: take(
+                        &mut transposed,
+                        if dx.is_some() {
+                            conv.geometry.transposed_len(conv.input_gradient)
+                        } else {
+                            0
+                        },
+                    ),
+                    work: work.map_or(0..0, |id| infer[id].clone()),
+                }
+            });
+            plans.push(LayerPlan {
+                x: x.map(place),
+                y: y.map(place),
+                dy,
+                dx,
+                gate: reads_relu(layers, i),
+                conv,
+            });
+        }
+        Plan {
+            layers: plans,
+            arranged: arranged.map(place),
+            prepared,
+            transposed,
+            scratch,
+            together: MIN_GROUP,
+            train: TrainPlan {
+                group: 0,
+                image,
+                work: 0,
+                logits: train[logits].clone(),
+                dlogits: train[dlogits].clone(),
+            },
+        }
+    }
+}
+
+/// Whether layer `i` reads what a convolution's ReLU wrote.
+fn reads_relu(layers: &[Layer], i: usize) -> bool {
+    i > 0 && matches!(layers[i - 1].op, Op::Conv { relu: true, .. })
+}
+
+/// Elements of one image's activations.
+fn len(shape: Shape) -> usize {
+    shape.h * shape.w * padded(shape.c)
+}

@@ -1,0 +1,78 @@
+//! The plan of nets from their specs.
+
+use super::*;
+use crate::check::check;
+use crate::source::Source;
+
+pub(super) fn net(spec: &str) -> Net {
+    let tokens = spec.parse().expect("tokens");
+    let checked = check(&Source::new(tokens));
+    checked.net.unwrap_or_else(|| panic!("{:#?}", checked.errors))
+}
+
+const D2L: &str = "pub D2l<
+    input(1, 224, 224),
+    block(96, kernel = 11, stride = 4),
+    max_pool(3, stride = 2),
+    block(256, kernel = 5, padding = 2),
+    max_pool(3, stride = 2),
+    block(384, kernel = 3, padding = 1),
+    max_pool(3, stride = 2),
+    dropout(0.5),
+    block(10, kernel = 3, padding = 1),
+    global_avg_pool,
+>";
+
+fn forward_methods(net: &Net) -> Vec<String> {
+    Plan::new(net)
+        .layers
+        .iter()
+        .filter_map(|layer| Some(layer.conv.as_ref()?.forward.to_string()))
+        .collect()
+}
+
+#[test]
+fn large_kernels_go_by_winograd_and_pointwise_ones_direct() {
+    let methods = forward_methods(&net(D2L));
+    assert!(
+        methods[0].starts_with("Winograd") && methods[3].starts_with("Winograd"),
+        "{methods:?}"
+    );
+    assert_eq!(methods[3], "Winograd F(4×4, 5×5)");
+    for i in [1, 2, 4, 5, 7, 8] {
+        assert_eq!(methods[i], "direct");
+    }
+}
+
+#[test]
+fn direct_is_obeyed_for_a_net_and_for_a_layer() {
+    let whole = format!("{D2L} where algorithm = direct");
+    assert!(forward_methods(&net(&whole)).iter().all(|method| method == "direct"));
+    let one = D2L.replace("kernel = 5, padding = 2", "kernel = 5, padding = 2, algorithm = direct");
+    let methods = forward_methods(&net(&one));
+    assert!(methods[0].starts_with("Winograd") && methods[3] == "direct", "{methods:?}");
+}
+
+#[test]
+fn what_a_step_reads_and_writes_never_overlaps() {
+    for spec in [
+        D2L,
+        "N<input(2, 9, 7), max_pool(2), dropout(0.1), conv(5, kernel = 3), dropout(0.2), block(3, 4, 5, kernel = 1), avg_pool((2, 1)), global_avg_pool>",
+    ] {
+        let net = net(spec);
+        let plan = Plan::new(&net);
+        for layer in &plan.layers {
+            let (Some(x), Some(y)) = (&layer.x, &layer.y) else { continue };
+            let disjoint =
+                |a: &Range<usize>, b: &Range<usize>| a.end <= b.start || b.end <= a.start;
+            assert!(x == y || (disjoint(&x.infer, &y.infer) && disjoint(&x.train, &y.train)));
+            if let Some(conv) = &layer.conv {
+                assert!(disjoint(&conv.work, &x.infer) && disjoint(&conv.work, &y.infer));
+            }
+            if let (Some(dx), Some(dy)) = (&layer.dx, &layer.dy) {
+                assert!(dx == dy || disjoint(dx, dy));
+                assert!(disjoint(dx, &x.train) && disjoint(dy, &x.train));
+            }
+        }
+    }
+}

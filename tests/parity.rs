@@ -345,7 +345,8 @@ fn formula_weights() -> D2l {
                 [_, ci, kh, kw] => (6.0 / (ci * kh * kw) as f64).sqrt() as f32,
                 _ => 0.1,
             };
-            let values = uniform(stream as u64, param.len()).flat_map(|v| (v * bound).to_le_bytes());
+            let values =
+                uniform(stream as u64, param.len()).flat_map(|v| (v * bound).to_le_bytes());
             (param.name, values.collect())
         })
         .collect();
@@ -387,7 +388,8 @@ fn the_book_net_at_full_size() {
         let name = param.name;
         let expected = golden.doubles(&format!("sums/{name}"));
         let (absolute, squares, most) = (expected[1], expected[2], expected[3]);
-        let tolerances = [absolute, absolute, 2.0 * squares, most].map(|s| f64::from(GRADIENTS) * s);
+        let tolerances =
+            [absolute, absolute, 2.0 * squares, most].map(|s| f64::from(GRADIENTS) * s);
         for ((got, expected), tolerance) in sums.iter().zip(&expected).zip(tolerances) {
             assert!((got - expected).abs() <= tolerance, "{name}: {got}, expected {expected}");
         }

@@ -2,16 +2,9 @@
 
 use std::path::Path;
 
-use nin::datasets::IdxDataset;
+use nin::{Rng, datasets::IdxDataset};
 
-/// The names of the classes.
-pub const CLASSES: [&str; 10] = [
-    "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot",
-];
-
-/// Mean and standard deviation of the pixels of Fashion-MNIST, as parts of 1.
-pub const MEAN: f32 = 0.2860;
-pub const DEVIATION: f32 = 0.3530;
+use crate::net::normalise;
 
 /// Rows and columns of an image in the files.
 pub const SIDE: usize = 28;
@@ -53,7 +46,7 @@ pub struct Augmentation {
 }
 
 impl Augmentation {
-    pub fn random(random: &mut Random) -> Self {
+    pub fn random(random: &mut Rng) -> Self {
         let mut shift = || random.below(3) as isize - 1;
         Self { shift: [shift(), shift()], mirrored: random.below(2) == 1 }
     }
@@ -65,8 +58,7 @@ pub fn push_image(pixels: &mut Vec<f32>, image: &[u8], change: Augmentation, sid
         let x = if change.mirrored { SIDE - 1 - x } else { x };
         let (y, x) =
             (y.wrapping_add_signed(change.shift[0]), x.wrapping_add_signed(change.shift[1]));
-        let value = if y < SIDE && x < SIDE { image[y * SIDE + x] } else { 0 };
-        (f32::from(value) / 255.0 - MEAN) / DEVIATION
+        normalise(if y < SIDE && x < SIDE { image[y * SIDE + x] } else { 0 })
     };
     if side == SIDE {
         pixels
@@ -85,25 +77,6 @@ pub fn push_image(pixels: &mut Vec<f32>, image: &[u8], change: Augmentation, sid
             let upper = at(top, left) * (1.0 - across) + at(top, right) * across;
             let lower = at(bottom, left) * (1.0 - across) + at(bottom, right) * across;
             pixels.push(upper * (1.0 - down) + lower * down);
-        }
-    }
-}
-
-/// SplitMix64: small, seeded, good enough for the order of images.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % end as u64) as usize
-    }
-
-    pub fn shuffle(&mut self, items: &mut [usize]) {
-        for i in (1..items.len()).rev() {
-            items.swap(i, self.below(i + 1));
         }
     }
 }

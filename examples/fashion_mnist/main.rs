@@ -6,6 +6,7 @@
 
 mod data;
 mod model;
+mod net;
 mod report;
 mod train;
 

@@ -9,7 +9,8 @@ use plotters::{
 };
 
 use crate::{
-    data::{CLASSES, Data, SIDE},
+    data::{Data, SIDE},
+    net::CLASSES,
     train::{Epoch, accuracy, class},
 };
 

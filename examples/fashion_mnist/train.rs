@@ -7,9 +7,10 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
+use nin::Rng;
 
 use crate::{
-    data::{Augmentation, Data, Random, push_image},
+    data::{Augmentation, Data, push_image},
     model::Model,
 };
 
@@ -63,7 +64,7 @@ pub fn train<M: Model>(
     seed: u64,
     stop: &AtomicBool,
 ) -> nin::Result<Vec<Epoch>> {
-    let mut random = Random(seed);
+    let mut random = Rng::new(seed);
     let mut order: Vec<usize> = (0..training.len()).collect();
     let steps = training.len().div_ceil(recipe.batch) * recipe.epochs;
     let bar = progress_bar(steps);

@@ -99,7 +99,7 @@ def book():
             parameter.copy_(torch.from_numpy(values).reshape(shape))
     images = torch.from_numpy(uniform(1000, 2 * 224 * 224)).reshape(2, 1, 224, 224)
     logits, loss, grads = gradients(net.double(), images.double(), torch.tensor([3, 8]))
-    tensors = {"logits": logits, "loss": loss.reshape(1)}
+    tensors = {"logits": logits.float(), "loss": loss.float().reshape(1)}
     for name, grad in grads.items():
         assert grad.abs().max() > 1e-6, name
         sums = [grad.sum(), grad.abs().sum(), grad.square().sum(), grad.abs().max()]

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""Compares `nin` with other frameworks: `python3 benches/peers/run.py` prints the table of the README.
+
+Needs a Python with `requirements.txt` installed, and cargo. Each side is a process that waits for orders; the
+sides take turns, round after round, so that whatever else the machine does hits all of them alike. The
+figures are medians.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parent.parent
+BUILD = ROOT / "target" / "peers"
+ONNX = BUILD / "onnx"
+
+PYTHON = ["onnxruntime", "openvino", "pytorch-channels-last", "pytorch"]
+RUST = ["tract", "rten", "burn", "candle"]
+WORK = [(net, *work) for net in ("d2l", "small")
+        for work in (("forward", 1), ("forward", 16), ("train", 16))]
+
+
+def build(sides):
+    """Builds what the sides need."""
+    subprocess.run(["cargo", "build", "--release", "--example", "speed"], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, HERE / "peers.py", "export", ONNX], check=True)
+    if set(sides) & set(RUST):
+        command = ["cargo", "build", "--release", "--target-dir", BUILD]
+        subprocess.run(command, cwd=HERE / "rust", check=True)
+
+
+def target():
+    metadata = subprocess.run(["cargo", "metadata", "--no-deps", "--format-version", "1"],
+                              cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    return pathlib.Path(json.loads(metadata.stdout)["target_directory"])
+
+
+class Side:
+    """A process that times one framework with so many threads."""
+
+    def __init__(self, name, threads):
+        if name == "nin":
+            command = [target() / "release" / "examples" / "speed"]
+        elif name in RUST:
+            command = [BUILD / "release" / "nin-peers", name, ONNX]
+        else:
+            command = [sys.executable, HERE / "peers.py", name, ONNX, str(threads)]
+        variables = ("NIN_THREADS", "RAYON_NUM_THREADS", "RTEN_NUM_THREADS", "OMP_NUM_THREADS")
+        environment = os.environ | {variable: str(threads) for variable in variables}
+        self.name, self.threads = name, threads
+        self.process = subprocess.Popen(command, env=environment, text=True, bufsize=1,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def time(self, net, work, batch, count):
+        """The milliseconds of each of `count` runs, or None."""
+        print(net, work, batch, count, file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"{self.name} ended while it ran {net} {work} {batch}")
+        # Threads of some frameworks keep waiting busily for a while.
+        time.sleep(0.05)
+        return json.loads(answer)
+
+
+def compare(sides, net, work, batch, rounds, budget):
+    """Medians of each side that can do the work, from rounds in which all take their turn."""
+    counts, times = {}, {}
+    for side in sides:
+        first = side.time(net, work, batch, 1)
+        if first:
+            counts[side] = max(1, min(200, int(budget * 1e3 / rounds / first[0])))
+            times[side] = []
+    for _ in range(rounds):
+        for side, count in counts.items():
+            times[side] += side.time(net, work, batch, count)
+    return {side: statistics.median(values) for side, values in times.items()}
+
+
+def version(name):
+    """The version of a side."""
+    if name == "nin":
+        manifest = (ROOT / "Cargo.toml").read_text()
+        return re.search(r'^version = "(.*)"', manifest, re.MULTILINE)[1]
+    if name in RUST:
+        package = {"tract": "tract-onnx", "candle": "candle-core"}.get(name, name)
+        lock = (HERE / "rust" / "Cargo.lock").read_text()
+        return re.search(rf'name = "{package}"\nversion = "(.*)"', lock)[1]
+    return importlib.metadata.version({"onnxruntime": "onnxruntime", "openvino": "openvino"}.get(name, "torch"))
+
+
+def processor():
+    try:
+        information = pathlib.Path("/proc/cpuinfo").read_text()
+        return re.search(r"model name\s*:\s*(.*)", information)[1]
+    except (OSError, TypeError):
+        return platform.processor() or platform.machine()
+
+
+def print_table(names, results, threads):
+    """Milliseconds, and in brackets how many times as long as `nin` a side takes."""
+    titles = [f"{net}, {work}, {batch}" for net, work, batch in WORK]
+    print(f"\n{threads} thread{'s' * (threads > 1)}, milliseconds (times nin's):\n")
+    print("| | " + " | ".join(titles) + " |")
+    print("|---|" + "---|" * len(titles))
+    for name in names:
+        cells = []
+        for work in WORK:
+            medians = results.get((threads, *work), {})
+            value, own = medians.get(name), medians.get("nin")
+            if value is None:
+                cells.append("–")
+            elif name == "nin" or own is None:
+                cells.append(f"**{value:.3g}**")
+            else:
+                cells.append(f"{value:.3g} ({value / own:.2f}×)")
+        print(f"| {name} {version(name)} | " + " | ".join(cells) + " |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--sides", nargs="+", default=PYTHON + RUST, choices=PYTHON + RUST)
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=5, help="how often each side takes its turn")
+    parser.add_argument("--budget", type=float, default=2.0, help="seconds for each figure")
+    options = parser.parse_args()
+    names = ["nin", *options.sides]
+    build(options.sides)
+    results = {}
+    for threads in options.threads:
+        sides = [Side(name, threads) for name in names]
+        for work in WORK:
+            medians = compare(sides, *work, options.rounds, options.budget)
+            results[threads, *work] = {side.name: median for side, median in medians.items()}
+            for side, median in medians.items():
+                line = dict(zip(("net", "work", "batch"), work))
+                line |= {"threads": threads, "side": side.name, "ms": round(median, 4)}
+                print(json.dumps(line), file=sys.stderr, flush=True)
+        for side in sides:
+            side.process.stdin.close()
+            side.process.wait()
+    print(f"{processor()}, f32, medians; {platform.system()}, Python {platform.python_version()}")
+    for threads in options.threads:
+        print_table(names, results, threads)
+
+
+if __name__ == "__main__":
+    main()

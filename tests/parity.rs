@@ -12,6 +12,7 @@
 
 use std::{env, fs, path::PathBuf};
 
+use nin::ParamInfo;
 use nin::prelude::*;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
@@ -145,20 +146,20 @@ macro_rules! agrees_with_pytorch {
             let mut trainer = $net::trainer::<4>(sgd(), 0);
             let loss = trainer.backward(&net, images, &labels).unwrap();
             let loss = golden.check("loss", &[loss], |_, scale| LOSS * scale);
-            let gradients = check_gradients(&golden, $net::PARAM_TABLE, trainer.gradients());
+            let gradients = check_gradients(&golden, $net::PARAMETERS, trainer.gradients());
             println!("logits {logits:.1e}, loss {loss:.1e}, gradients {gradients:.1e}");
 
             for _ in 0..STEPS {
                 trainer.step(&mut net, images, &labels).unwrap();
             }
-            check_sgd(&golden, $net::PARAM_TABLE, net.parameters());
+            check_sgd(&golden, $net::PARAMETERS, net.parameters());
 
             let mut net = $net::load(&weights).unwrap();
             let mut trainer = $net::trainer::<4>(Adam::new(ADAM_RATE), 0);
             for _ in 0..STEPS {
                 trainer.step(&mut net, images, &labels).unwrap();
             }
-            check_adam(&golden, $net::PARAM_TABLE, net.parameters());
+            check_adam(&golden, $net::PARAMETERS, net.parameters());
         }
     };
 }
@@ -337,7 +338,7 @@ fn uniform(stream: u64, count: usize) -> impl Iterator<Item = f32> {
 
 /// The book's net with weights by the formula, by way of a file.
 fn formula_weights() -> D2l {
-    let tensors: Vec<(&str, Vec<u8>)> = D2l::PARAM_TABLE
+    let tensors: Vec<(&str, Vec<u8>)> = D2l::PARAMETERS
         .iter()
         .enumerate()
         .map(|(stream, param)| {
@@ -350,7 +351,7 @@ fn formula_weights() -> D2l {
             (param.name, values.collect())
         })
         .collect();
-    let views = D2l::PARAM_TABLE.iter().zip(&tensors).map(|(param, (name, bytes))| {
+    let views = D2l::PARAMETERS.iter().zip(&tensors).map(|(param, (name, bytes))| {
         (*name, TensorView::new(Dtype::F32, param.shape.to_vec(), bytes).unwrap())
     });
     let path = env::temp_dir().join(format!("nin-parity-{}.safetensors", std::process::id()));
@@ -376,7 +377,7 @@ fn the_book_net_at_full_size() {
     let loss = trainer.backward(&net, images, &[3, 8]).unwrap();
     golden.check("loss", &[loss], |_, scale| LOSS * scale);
     let mut gradients = 0.0_f32;
-    for param in D2l::PARAM_TABLE {
+    for param in D2l::PARAMETERS {
         let gradient = unpack(param, trainer.gradients());
         let exact = || gradient.iter().map(|g| f64::from(*g));
         let sums: [f64; 4] = [

@@ -121,7 +121,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
         Self {
             optimizer,
             seed,
-            passes: 0,
+            passes: 1,
             correct: 0,
             gradients: Buffer::zeros(N::ARENA),
             state: Buffer::zeros(states * N::ARENA),

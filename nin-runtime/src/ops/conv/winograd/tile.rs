@@ -59,6 +59,38 @@ pub trait Tile: Copy + Send + Sync + 'static {
     unsafe fn weight_adjoint<S: Simd>(s: S, du: Grid<*const f32>, dw: Grid<*mut f32>);
 }
 
+/// A map of a tile: each of A rows from B to D values, then each of D columns from A to C.
+///
+/// A macro, since a call through `impl Fn` is not always inlined, and then not compiled for the
+/// instruction set.
+macro_rules! separable {
+    ($map:ident: $a:ident, $b:ident => $c:ident, $d:ident) => {
+        #[inline(always)]
+        unsafe fn $map<S: Simd>(s: S, from: Grid<*const f32>, to: Grid<*mut f32>) {
+            let zero = s.splat(0.0);
+            let mut middle = [[zero; $d]; $a];
+            for (i, middle) in middle.iter_mut().enumerate() {
+                let mut row = [zero; $b];
+                for (j, value) in row.iter_mut().enumerate() {
+                    // SAFETY: (i, j) lies in the grid that the caller vouches for.
+                    *value = unsafe { s.load(from.start.add(i * from.row + j * from.column)) };
+                }
+                *middle = Columns::$map(row);
+            }
+            for j in 0..$d {
+                let mut column = [zero; $a];
+                for (value, row) in column.iter_mut().zip(&middle) {
+                    *value = row[j];
+                }
+                for (i, &value) in Rows::$map(column).iter().enumerate() {
+                    // SAFETY: (i, j) lies in the grid that the caller vouches for.
+                    unsafe { s.store(to.start.add(i * to.row + j * to.column), value) };
+                }
+            }
+        }
+    };
+}
+
 /// Tiles whose rows are transformed by one [`Transform`], `Rows`, and whose columns by another.
 #[derive(Clone, Copy)]
 pub struct Tiles<
@@ -87,69 +119,9 @@ impl<
     const KERNEL: (usize, usize) = (RR, CR);
     const TILE: (usize, usize) = (RT, CT);
 
-    #[inline(always)]
-    unsafe fn input<S: Simd>(s: S, x: Grid<*const f32>, v: Grid<*mut f32>) {
-        // SAFETY: the caller's promise, here and below.
-        unsafe { separable(s, x, v, Columns::input::<S::V>, Rows::input::<S::V>) }
-    }
-
-    #[inline(always)]
-    unsafe fn weight<S: Simd>(s: S, w: Grid<*const f32>, u: Grid<*mut f32>) {
-        // SAFETY: the caller's promise.
-        unsafe { separable(s, w, u, Columns::weight::<S::V>, Rows::weight::<S::V>) }
-    }
-
-    #[inline(always)]
-    unsafe fn output<S: Simd>(s: S, m: Grid<*const f32>, y: Grid<*mut f32>) {
-        // SAFETY: the caller's promise.
-        unsafe { separable(s, m, y, Columns::output::<S::V>, Rows::output::<S::V>) }
-    }
-
-    #[inline(always)]
-    unsafe fn output_adjoint<S: Simd>(s: S, dy: Grid<*const f32>, e: Grid<*mut f32>) {
-        let (columns, rows) = (Columns::output_adjoint::<S::V>, Rows::output_adjoint::<S::V>);
-        // SAFETY: the caller's promise.
-        unsafe { separable(s, dy, e, columns, rows) }
-    }
-
-    #[inline(always)]
-    unsafe fn weight_adjoint<S: Simd>(s: S, du: Grid<*const f32>, dw: Grid<*mut f32>) {
-        let (columns, rows) = (Columns::weight_adjoint::<S::V>, Rows::weight_adjoint::<S::V>);
-        // SAFETY: the caller's promise.
-        unsafe { separable(s, du, dw, columns, rows) }
-    }
-}
-
-/// Maps each of A rows from B to D values, then each of D columns from A to C.
-///
-/// # Safety
-/// `from` must be valid for reading A × B vectors, `to` for writing C × D.
-#[inline(always)]
-unsafe fn separable<S: Simd, const A: usize, const B: usize, const C: usize, const D: usize>(
-    s: S,
-    from: Grid<*const f32>,
-    to: Grid<*mut f32>,
-    columns: impl Fn([S::V; B]) -> [S::V; D],
-    rows: impl Fn([S::V; A]) -> [S::V; C],
-) {
-    let zero = s.splat(0.0);
-    let mut middle = [[zero; D]; A];
-    for (i, middle) in middle.iter_mut().enumerate() {
-        let mut row = [zero; B];
-        for (j, value) in row.iter_mut().enumerate() {
-            // SAFETY: (i, j) lies in the grid that the caller vouches for.
-            *value = unsafe { s.load(from.start.add(i * from.row + j * from.column)) };
-        }
-        *middle = columns(row);
-    }
-    for j in 0..D {
-        let mut column = [zero; A];
-        for (value, row) in column.iter_mut().zip(&middle) {
-            *value = row[j];
-        }
-        for (i, &value) in rows(column).iter().enumerate() {
-            // SAFETY: (i, j) lies in the grid that the caller vouches for.
-            unsafe { s.store(to.start.add(i * to.row + j * to.column), value) };
-        }
-    }
+    separable!(input: RT, CT => RT, CT);
+    separable!(weight: RR, CR => RT, CT);
+    separable!(output: RT, CT => RM, CM);
+    separable!(output_adjoint: RM, CM => RT, CT);
+    separable!(weight_adjoint: RT, CT => RR, CR);
 }

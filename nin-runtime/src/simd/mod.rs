@@ -95,6 +95,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `max(v, 0)`; NaN stays NaN.
     fn relu(self, v: Self::V) -> Self::V;
 
+    /// The larger of each pair; either of them where one is NaN.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+
     /// `a / b`, rounded correctly.
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
 
@@ -107,14 +110,23 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Where `a == b`; false where either is NaN.
     fn eq(self, a: Self::V, b: Self::V) -> Self::Mask;
 
-    /// Where `v` is NaN.
-    fn is_nan(self, v: Self::V) -> Self::Mask;
+    /// Where `a` or `b` is NaN.
+    fn unordered(self, a: Self::V, b: Self::V) -> Self::Mask;
+
+    /// Whether any lane is true.
+    fn any(self, mask: Self::Mask) -> bool;
 
     /// Where either is true.
     fn or(self, a: Self::Mask, b: Self::Mask) -> Self::Mask;
 
     /// `a` where the mask is true, else `b`.
     fn select(self, mask: Self::Mask, a: Self::V, b: Self::V) -> Self::V;
+
+    /// Where `v` is NaN.
+    #[inline(always)]
+    fn is_nan(self, v: Self::V) -> Self::Mask {
+        self.unordered(v, v)
+    }
 
     /// `v` where `gate` is positive or NaN, else 0: the derivative of the ReLU whose output is
     /// `gate`, as PyTorch's `threshold_backward` has it.

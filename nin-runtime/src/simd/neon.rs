@@ -123,6 +123,12 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn max(self, a: F32x4, b: F32x4) -> F32x4 {
+        // SAFETY: NEON is part of the architecture.
+        F32x4(unsafe { vmaxq_f32(a.0, b.0) })
+    }
+
+    #[inline(always)]
     fn div(self, a: F32x4, b: F32x4) -> F32x4 {
         // SAFETY: NEON is part of the architecture.
         F32x4(unsafe { vdivq_f32(a.0, b.0) })
@@ -147,9 +153,15 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn is_nan(self, v: F32x4) -> uint32x4_t {
+    fn unordered(self, a: F32x4, b: F32x4) -> uint32x4_t {
         // SAFETY: NEON is part of the architecture.
-        unsafe { vmvnq_u32(vceqq_f32(v.0, v.0)) }
+        unsafe { vmvnq_u32(vandq_u32(vceqq_f32(a.0, a.0), vceqq_f32(b.0, b.0))) }
+    }
+
+    #[inline(always)]
+    fn any(self, mask: uint32x4_t) -> bool {
+        // SAFETY: NEON is part of the architecture.
+        unsafe { vmaxvq_u32(mask) != 0 }
     }
 
     #[inline(always)]

@@ -103,6 +103,11 @@ impl Simd for Scalar {
     }
 
     #[inline(always)]
+    fn max(self, a: F32x4, b: F32x4) -> F32x4 {
+        zip(a, b, |a, b| if a > b { a } else { b })
+    }
+
+    #[inline(always)]
     fn div(self, a: F32x4, b: F32x4) -> F32x4 {
         zip(a, b, |a, b| a / b)
     }
@@ -123,8 +128,13 @@ impl Simd for Scalar {
     }
 
     #[inline(always)]
-    fn is_nan(self, v: F32x4) -> Self::Mask {
-        v.0.map(f32::is_nan)
+    fn unordered(self, a: F32x4, b: F32x4) -> Self::Mask {
+        core::array::from_fn(|i| a.0[i].is_nan() || b.0[i].is_nan())
+    }
+
+    #[inline(always)]
+    fn any(self, mask: Self::Mask) -> bool {
+        mask.contains(&true)
     }
 
     #[inline(always)]

@@ -36,11 +36,13 @@ impl Kernel for AllOperations<'_> {
             ("scale", lanes(a.scale(3.0))),
             ("scale_add", lanes(a.scale_add(3.0, b))),
             ("relu", lanes(s.relu(a))),
+            ("max", lanes(s.select(s.unordered(a, b), zero, s.max(a, b)))),
             ("div", lanes(s.div(a, b))),
             ("sqrt", lanes(s.sqrt(a))),
             ("gt", lanes(s.select(s.gt(a, b), one, zero))),
             ("eq", lanes(s.select(s.eq(a, b), one, zero))),
             ("nan", lanes(s.select(s.is_nan(a), one, zero))),
+            ("unordered", lanes(s.select(s.unordered(a, b), one, zero))),
             ("or", lanes(s.select(s.or(s.is_nan(a), s.gt(a, b)), one, zero))),
             ("gate", lanes(s.gate(a, b))),
             // SAFETY: a panel is at least one register.
@@ -69,6 +71,9 @@ fn expected(name: &str, a: f32, b: f32) -> f32 {
         "sqrt" => a.sqrt(),
         "gt" => truth(a > b),
         "eq" => truth(a == b),
+        "max" if a.is_nan() || b.is_nan() => 0.0,
+        "max" => a.max(b),
+        "unordered" => truth(a.is_nan() || b.is_nan()),
         "nan" => truth(a.is_nan()),
         "or" => truth(a.is_nan() || a > b),
         "gate" => {
@@ -107,6 +112,33 @@ fn every_operation_agrees_with_plain_rust_on_every_instruction_set() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// How many of a panel's registers have a positive lane.
+struct PositiveRegisters<'a>(&'a [f32; PANEL]);
+
+impl Kernel for PositiveRegisters<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> usize {
+        let zero = s.splat(0.0);
+        let registers = self.0.chunks_exact(S::LANES);
+        // SAFETY: each chunk is one register.
+        registers.filter(|lanes| s.any(s.gt(unsafe { s.load(lanes.as_ptr()) }, zero))).count()
+    }
+}
+
+#[test]
+fn a_mask_with_one_true_lane_counts_as_any() {
+    for isa in Isa::available() {
+        assert_eq!(isa.run(PositiveRegisters(&[0.0; PANEL])), 0);
+        for lane in 0..PANEL {
+            let mut panel = [0.0; PANEL];
+            panel[lane] = 1.0;
+            assert_eq!(isa.run(PositiveRegisters(&panel)), 1, "{} lane {lane}", isa.name());
         }
     }
 }

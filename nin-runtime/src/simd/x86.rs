@@ -140,6 +140,12 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn max(self, a: F32x8, b: F32x8) -> F32x8 {
+        // SAFETY: the token exists only where the instructions do.
+        F32x8(unsafe { _mm256_max_ps(a.0, b.0) })
+    }
+
+    #[inline(always)]
     fn div(self, a: F32x8, b: F32x8) -> F32x8 {
         // SAFETY: the token exists only where the instructions do.
         F32x8(unsafe { _mm256_div_ps(a.0, b.0) })
@@ -164,9 +170,15 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn is_nan(self, v: F32x8) -> __m256 {
+    fn unordered(self, a: F32x8, b: F32x8) -> __m256 {
         // SAFETY: the token exists only where the instructions do.
-        unsafe { _mm256_cmp_ps::<_CMP_UNORD_Q>(v.0, v.0) }
+        unsafe { _mm256_cmp_ps::<_CMP_UNORD_Q>(a.0, b.0) }
+    }
+
+    #[inline(always)]
+    fn any(self, mask: __m256) -> bool {
+        // SAFETY: the token exists only where the instructions do.
+        unsafe { _mm256_movemask_ps(mask) != 0 }
     }
 
     #[inline(always)]
@@ -228,6 +240,12 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn max(self, a: F32x16, b: F32x16) -> F32x16 {
+        // SAFETY: the token exists only where the instructions do.
+        F32x16(unsafe { _mm512_max_ps(a.0, b.0) })
+    }
+
+    #[inline(always)]
     fn div(self, a: F32x16, b: F32x16) -> F32x16 {
         // SAFETY: the token exists only where the instructions do.
         F32x16(unsafe { _mm512_div_ps(a.0, b.0) })
@@ -252,9 +270,14 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn is_nan(self, v: F32x16) -> __mmask16 {
+    fn unordered(self, a: F32x16, b: F32x16) -> __mmask16 {
         // SAFETY: the token exists only where the instructions do.
-        unsafe { _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(v.0, v.0) }
+        unsafe { _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a.0, b.0) }
+    }
+
+    #[inline(always)]
+    fn any(self, mask: __mmask16) -> bool {
+        mask != 0
     }
 
     #[inline(always)]

@@ -169,12 +169,14 @@ impl PerWindow for Spread {
 #[inline(always)]
 fn gate<S: Simd>(s: S, x: &[f32], dx: &mut [f32]) {
     assert!(x.len() == dx.len() && x.len().is_multiple_of(S::LANES));
+    // Without the sum the compiler makes this a masked store, which is microcode on AMD's AVX2.
+    let zero = s.splat(0.0);
     let mut i = 0;
     while i < dx.len() {
         // SAFETY: both slices are as long as the loop runs.
         unsafe {
             let d = dx.as_mut_ptr().add(i);
-            s.store(d, s.gate(s.load(x.as_ptr().add(i)), s.load(d)));
+            s.store(d, s.gate(s.load(x.as_ptr().add(i)), s.load(d) + zero));
         }
         i += S::LANES;
     }

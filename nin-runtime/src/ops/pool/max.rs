@@ -140,17 +140,25 @@ impl PerWindow for Scatter {
             // SAFETY: `i` runs over the channels of a pixel, a multiple of the lanes, and `ky`, `kx` over
             // the pixels of the window.
             unsafe {
-                let (max, place) = largest(s, self.x.add(i), window);
+                let x = self.x.add(i);
+                let (max, nan) = largest(s, x, window);
                 let mut g = s.load(self.dy.add(pixel * window.c + i));
                 if self.gate {
                     g = s.gate(max, g);
                 }
+                // The first of equal values takes the gradient.
+                let mut left = s.select(nan, zero, g);
                 for ky in 0..window.h {
                     for kx in 0..window.w {
-                        let here = s.eq(place, s.splat((ky * window.w + kx) as f32));
-                        let d = self.dx.add(window.at(ky, kx) + i);
-                        s.store(d, s.load(d) + s.select(here, g, zero));
+                        let at = window.at(ky, kx);
+                        let here = s.eq(s.load(x.add(at)), max);
+                        let d = self.dx.add(at + i);
+                        s.store(d, s.load(d) + s.select(here, left, zero));
+                        left = s.select(here, zero, left);
                     }
+                }
+                if s.any(nan) {
+                    self.to_last_nan(s, window, i, s.select(nan, g, zero));
                 }
             }
             i += S::LANES;
@@ -158,23 +166,48 @@ impl PerWindow for Scatter {
     }
 }
 
-/// The largest values of a window, and their places in it, counted row by row.
+impl Scatter {
+    /// Adds the gradients `g` at the last NaN of a window; they are zero where there is none.
+    ///
+    /// # Safety
+    /// As for [`PerWindow::window`], for the lanes from channel `i` on.
+    #[inline(always)]
+    unsafe fn to_last_nan<S: Simd>(&self, s: S, window: Window, i: usize, g: S::V) {
+        let zero = s.splat(0.0);
+        let mut left = g;
+        for ky in (0..window.h).rev() {
+            for kx in (0..window.w).rev() {
+                // SAFETY: a pixel of the window.
+                unsafe {
+                    let at = window.at(ky, kx) + i;
+                    let here = s.is_nan(s.load(self.x.add(at)));
+                    let d = self.dx.add(at);
+                    s.store(d, s.load(d) + s.select(here, left, zero));
+                    left = s.select(here, zero, left);
+                }
+            }
+        }
+    }
+}
+
+/// The largest values of a window, NaN where it has one, and where that is.
 ///
 /// # Safety
 /// The window must lie on the input that `x` points into.
 #[inline(always)]
-unsafe fn largest<S: Simd>(s: S, x: *const f32, window: Window) -> (S::V, S::V) {
-    // SAFETY: the first pixel of the window.
-    let mut max = unsafe { s.load(x.add(window.start)) };
-    let mut place = s.splat(0.0);
+unsafe fn largest<S: Simd>(s: S, x: *const f32, window: Window) -> (S::V, S::Mask) {
+    let mut max = s.splat(f32::NEG_INFINITY);
+    let mut nan = s.is_nan(max);
     for ky in 0..window.h {
-        for kx in 0..window.w {
-            // SAFETY: a pixel of the window.
-            let v = unsafe { s.load(x.add(window.at(ky, kx))) };
-            let better = s.or(s.gt(v, max), s.is_nan(v));
-            max = s.select(better, v, max);
-            place = s.select(better, s.splat((ky * window.w + kx) as f32), place);
+        // In pairs, so that one comparison finds a NaN in either.
+        for kx in (0..window.w).step_by(2) {
+            let next = (kx + 1).min(window.w - 1);
+            // SAFETY: pixels of the window.
+            let (a, b) =
+                unsafe { (s.load(x.add(window.at(ky, kx))), s.load(x.add(window.at(ky, next)))) };
+            max = s.max(max, s.max(a, b));
+            nan = s.or(nan, s.unordered(a, b));
         }
     }
-    (max, place)
+    (s.select(nan, s.splat(f32::NAN), max), nan)
 }

@@ -1,37 +1,99 @@
-//! Buffers of `f32` that start on a cache line.
+//! Buffers of `f32` that start on a cache line, or on a huge page if they are large.
 
-use alloc::boxed::Box;
-use bytemuck::{Pod, Zeroable};
+use alloc::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
 
-/// One cache line: vector loads that are aligned to it never touch two lines.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([f32; 16]);
+/// The unit in which buffers are aligned and allocated: vector loads that are aligned to it never
+/// touch two cache lines.
+const LINE: usize = 64;
 
-// SAFETY: an array of floats that fills its alignment: no padding, any bits are a value.
-unsafe impl Zeroable for Line {}
-// SAFETY: as above.
-unsafe impl Pod for Line {}
+/// From this size on a buffer is aligned to a huge page and the system is asked for such pages. Weights and
+/// activations are streamed; with pages of 4 KiB, looking up addresses halves the bandwidth.
+const HUGE_PAGE: usize = 2 << 20;
 
-/// A fixed number of floats, zero at first, on a 64-byte boundary.
-#[derive(Clone)]
+/// A fixed number of floats, zero at first.
 pub struct Buffer {
-    lines: Box<[Line]>,
+    start: NonNull<f32>,
     len: usize,
 }
 
+// SAFETY: the buffer owns its memory, and floats may be used from any thread.
+unsafe impl Send for Buffer {}
+// SAFETY: as above; shared access only reads.
+unsafe impl Sync for Buffer {}
+
 impl Buffer {
-    /// `len` zeros; the allocator gives large ones without touching the memory.
+    /// `len` zeros.
     #[must_use]
     pub fn zeros(len: usize) -> Self {
-        Self { lines: bytemuck::zeroed_slice_box(len.div_ceil(16)), len }
+        let buffer = Self::uninitialised(len);
+        // SAFETY: the memory is the buffer's own; zero bits are a float.
+        unsafe { buffer.start.write_bytes(0, len) };
+        buffer
+    }
+
+    /// A buffer whose elements must be written before it is read.
+    fn uninitialised(len: usize) -> Self {
+        let layout = Self::layout(len);
+        if layout.size() == 0 {
+            return Self { start: NonNull::<Line>::dangling().cast(), len };
+        }
+        // SAFETY: the layout has a size.
+        let start = unsafe { alloc(layout) };
+        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        ask_for_huge_pages(start, layout);
+        Self { start: start.cast(), len }
     }
 
     /// The bytes that a buffer of `len` floats takes from the allocator.
     #[must_use]
     pub const fn bytes(len: usize) -> usize {
-        len.div_ceil(16) * size_of::<Line>()
+        (len * size_of::<f32>()).next_multiple_of(LINE)
+    }
+
+    fn layout(len: usize) -> Layout {
+        let size = len
+            .checked_mul(size_of::<f32>())
+            .and_then(|bytes| bytes.checked_next_multiple_of(LINE))
+            .expect("a buffer that can be addressed");
+        let align = if size >= HUGE_PAGE { HUGE_PAGE } else { LINE };
+        Layout::from_size_align(size, align).expect("a buffer that can be addressed")
+    }
+}
+
+/// For the alignment of a buffer without memory.
+#[repr(align(64))]
+struct Line;
+
+/// Asks the system to back a large buffer with huge pages; it may refuse, which does no harm.
+#[cfg(all(target_os = "linux", feature = "std", not(miri)))]
+fn ask_for_huge_pages(start: NonNull<u8>, layout: Layout) {
+    if layout.align() == HUGE_PAGE {
+        // SAFETY: the range is this process's own, page-aligned memory; the advice changes no bytes.
+        unsafe { libc::madvise(start.as_ptr().cast(), layout.size(), libc::MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(all(target_os = "linux", feature = "std", not(miri))))]
+fn ask_for_huge_pages(_: NonNull<u8>, _: Layout) {}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let layout = Self::layout(self.len);
+        if layout.size() > 0 {
+            // SAFETY: allocated with this very layout.
+            unsafe { dealloc(self.start.as_ptr().cast(), layout) };
+        }
+    }
+}
+
+impl Clone for Buffer {
+    fn clone(&self) -> Self {
+        let clone = Self::uninitialised(self.len);
+        // SAFETY: both have `len` floats, and the new one is nobody else's.
+        unsafe { clone.start.copy_from_nonoverlapping(self.start, self.len) };
+        clone
     }
 }
 
@@ -39,13 +101,15 @@ impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &bytemuck::cast_slice(&self.lines)[..self.len]
+        // SAFETY: `len` floats that were initialised when the buffer was made.
+        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+        // SAFETY: as for `deref`, and borrowed alone.
+        unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
 }
 
@@ -55,13 +119,15 @@ mod tests {
 
     #[test]
     fn buffers_are_aligned_zeroed_and_as_long_as_asked() {
-        for len in [0, 1, 16, 17, 1000] {
+        for len in [0, 1, 16, 17, 1000, 1 << 20] {
             let mut buffer = Buffer::zeros(len);
             assert_eq!(buffer.len(), len);
             assert!(buffer.iter().all(|&x| x == 0.0));
-            assert_eq!(buffer.as_ptr() as usize % 64, 0);
+            assert_eq!(buffer.as_ptr() as usize % LINE, 0);
             buffer.fill(1.0);
-            assert_eq!(buffer.clone().iter().sum::<f32>(), len as f32);
+            let clone = buffer.clone();
+            drop(buffer);
+            assert_eq!(clone.iter().sum::<f32>(), len as f32);
         }
     }
 }

@@ -9,7 +9,9 @@ pub(crate) const fn padded(n: usize) -> usize {
 }
 
 /// Tiles that a Winograd pass should have before more images no longer help; the runtime's constant.
-const TILES_PER_PASS: usize = 96;
+const TILES_PER_PASS: usize = 24;
+/// Elements of transformed outputs that stay in the second cache; the runtime's constant.
+const GROUP_LEN: usize = 96 << 10;
 
 /// A convolution as the runtime's drivers see it.
 #[derive(Clone, Copy, Debug)]
@@ -53,9 +55,12 @@ impl Problem {
         self.points * self.tiles * padded(self.ci)
     }
 
-    /// Elements of one image's transformed output.
+    /// Elements of one image's transformed output, of the channels that go through the last stages
+    /// together.
     pub(crate) fn output_points(&self) -> usize {
-        self.points * self.tiles * padded(self.co)
+        let panel = self.points * self.tiles.max(TILES_PER_PASS) * PANEL;
+        let group = (GROUP_LEN / panel / 2 * 2).max(2);
+        self.points * self.tiles * group.min(padded(self.co) / PANEL) * PANEL
     }
 
     /// Elements of the transformed weights.

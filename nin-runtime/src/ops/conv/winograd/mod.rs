@@ -38,11 +38,31 @@ struct Problem {
     tiles: (usize, usize),
     /// Points of a transformed tile.
     points: usize,
+    /// Panels of output channels that are multiplied and transformed back at a time.
+    group: usize,
+}
+
+/// Panels of output channels that go through the last stages together.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    first: usize,
+    panels: usize,
+}
+
+impl Group {
+    /// Channels of the group, padded.
+    const fn channels(&self) -> usize {
+        self.panels * PANEL
+    }
 }
 
 /// Tiles that a pass should have before more images no longer help: with fewer, reading the
 /// transformed weights takes longer than multiplying.
-const TILES_PER_PASS: usize = 96;
+const TILES_PER_PASS: usize = 24;
+
+/// Elements of transformed outputs that stay in the second cache between multiplying and transforming
+/// back: 384 KiB.
+const GROUP_LEN: usize = 96 << 10;
 
 impl Problem {
     const fn forward<W: Tile>(shape: &ConvShape) -> Self {
@@ -77,7 +97,13 @@ impl Problem {
         output: (usize, usize),
     ) -> Self {
         let tiles = (output.0.div_ceil(W::OUTPUT.0), output.1.div_ceil(W::OUTPUT.1));
-        Self { ci, co, input, padding, output, tiles, points: W::TILE.0 * W::TILE.1 }
+        let points = W::TILE.0 * W::TILE.1;
+        let count = tiles.0 * tiles.1;
+        let count = if count > TILES_PER_PASS { count } else { TILES_PER_PASS };
+        // Pairs of panels make the widest register tiles.
+        let group = GROUP_LEN / (points * count * PANEL) / 2 * 2;
+        let group = if group > 2 { group } else { 2 };
+        Self { ci, co, input, padding, output, tiles, points, group }
     }
 
     /// Tiles of one image.
@@ -96,9 +122,10 @@ impl Problem {
         self.points * self.tiles() * padded(self.ci)
     }
 
-    /// Elements of one image's transformed output.
+    /// Elements of one image's transformed output, of the channels of a group.
     const fn output_points(&self) -> usize {
-        self.points * self.tiles() * padded(self.co)
+        let panels = if self.group < self.panels() { self.group } else { self.panels() };
+        self.points * self.tiles() * panels * PANEL
     }
 
     /// Elements of the transformed weights.
@@ -109,6 +136,28 @@ impl Problem {
     /// Panels of output channels.
     const fn panels(&self) -> usize {
         padded(self.co) / PANEL
+    }
+
+    /// The groups of panels.
+    fn groups(&self) -> impl Iterator<Item = Group> + use<> {
+        let (panels, group) = (self.panels(), self.group);
+        (0..panels)
+            .step_by(group)
+            .map(move |first| Group { first, panels: group.min(panels - first) })
+    }
+
+    /// Where the transformed weights of a group start, which are
+    /// `[points][panels of the group][ci][PANEL]`: in the order in which they are read.
+    const fn weights_of(&self, group: Group) -> usize {
+        group.first * self.points * self.ci * PANEL
+    }
+
+    /// Where the transformed weights of a panel start, and how far its points are apart.
+    fn panel(&self, panel: usize) -> (usize, usize) {
+        let first = panel / self.group * self.group;
+        let group = Group { first, panels: self.group.min(self.panels() - first) };
+        let size = self.ci * PANEL;
+        (self.weights_of(group) + (panel - first) * size, group.panels * size)
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Problem, weights};
 use crate::Context;
 use crate::ops::conv::direct::bias_gradient;
 use crate::ops::conv::{ConvShape, Forward, InputGradient, Source, WeightGradient};
-use crate::simd::padded;
+use crate::simd::{PANEL, padded};
 
 /// Transforms the inputs of images `first..first + images` into `v`; `phases` is work space.
 fn transform_input<W: Tile>(
@@ -32,7 +32,8 @@ fn transform_input<W: Tile>(
         size: problem.input,
         channels: padded(problem.ci),
     };
-    scatter::<OfInput<W>>(cx, images, problem.tiles, problem.padding, field, v);
+    let part = 0..padded(problem.ci);
+    scatter::<OfInput<W>>(cx, images, problem.tiles, problem.padding, field, part, v);
 }
 
 impl Forward<'_> {
@@ -64,12 +65,13 @@ impl Forward<'_> {
                 self.x,
                 (first, images),
                 phases,
-                cut(v, &problem, tiles, problem.ci),
+                cut(v, &problem, tiles),
             );
-            let m = cut(m, &problem, tiles, problem.co);
-            products(cx, tiles, &problem, v, transformed, m);
             let y = &mut y[first * shape.output_len()..][..images * shape.output_len()];
-            gather::<W>(cx, images, &problem, m, epilogue, y);
+            for group in problem.groups().map(|group| (&problem, group)) {
+                products(cx, tiles, group, v, transformed, m);
+                gather::<W>(cx, images, group, m, epilogue, y);
+            }
         }
     }
 }
@@ -97,20 +99,22 @@ impl InputGradient<'_> {
         for first in (0..self.n).step_by(per_pass.max(1)) {
             let images = per_pass.min(self.n - first);
             let tiles = images * problem.tiles();
-            let v = cut(v, &problem, tiles, problem.ci);
+            let v = cut(v, &problem, tiles);
             let field = |i: usize| Field {
                 data: &self.dy[(first + i) * output..][..output],
                 size: problem.input,
                 channels: padded(problem.ci),
             };
-            scatter::<OfInput<W>>(cx, images, problem.tiles, problem.padding, field, v);
-            let m = cut(m, &problem, tiles, problem.co);
-            products(cx, tiles, &problem, v, transformed, m);
+            let part = 0..padded(problem.ci);
+            scatter::<OfInput<W>>(cx, images, problem.tiles, problem.padding, field, part, v);
             let gate = |i: usize| {
                 Epilogue::Gate(self.gate.map(|gate| &gate[(first + i) * input..][..input]))
             };
             let dx = &mut dx[first * input..][..images * input];
-            gather::<W>(cx, images, &problem, m, gate, dx);
+            for group in problem.groups().map(|group| (&problem, group)) {
+                products(cx, tiles, group, v, transformed, m);
+                gather::<W>(cx, images, group, m, gate, dx);
+            }
         }
     }
 }
@@ -141,16 +145,19 @@ impl WeightGradient<'_> {
         for first in (0..self.n).step_by(per_pass.max(1)) {
             let images = per_pass.min(self.n - first);
             let tiles = images * problem.tiles();
-            let v = cut(v, &problem, tiles, problem.ci);
+            let v = cut(v, &problem, tiles);
             transform_input::<W>(cx, shape, self.x, (first, images), phases, v);
-            let e = cut(e, &problem, tiles, problem.co);
             let field = |i: usize| Field {
                 data: &self.dy[(first + i) * len..][..len],
                 size: problem.output,
                 channels: padded(problem.co),
             };
-            scatter::<OfGradient<W>>(cx, images, problem.tiles, (0, 0), field, e);
-            weight_products(cx, tiles, &problem, (v, e), first > 0, du);
+            for group in problem.groups() {
+                let start = group.first * PANEL;
+                let part = start..start + group.channels();
+                scatter::<OfGradient<W>>(cx, images, problem.tiles, (0, 0), field, part, e);
+                weight_products(cx, tiles, (&problem, group), (v, e), first > 0, du);
+            }
         }
         if self.n > 0 {
             weights::add_gradient::<W>(cx, shape, &problem, du, dw);
@@ -158,12 +165,7 @@ impl WeightGradient<'_> {
     }
 }
 
-/// The part of a buffer that `tiles` tiles take.
-fn cut<'a>(
-    buffer: &'a mut [f32],
-    problem: &Problem,
-    tiles: usize,
-    channels: usize,
-) -> &'a mut [f32] {
-    &mut buffer[..problem.points * tiles * padded(channels)]
+/// The part of a buffer that the transformed input of `tiles` tiles takes.
+fn cut<'a>(buffer: &'a mut [f32], problem: &Problem, tiles: usize) -> &'a mut [f32] {
+    &mut buffer[..problem.points * tiles * padded(problem.ci)]
 }

@@ -1,12 +1,14 @@
 //! The stages that the passes are made of: rearranging phases, transforming tiles, multiplying.
 
 use super::tile::{Grid, Tile};
-use super::{Problem, phase_kernel};
+use super::{Group, Problem, phase_kernel};
 use crate::gemm::{Axis, Finish, Gemm, Output, Start};
 use crate::ops::conv::ConvShape;
 use crate::simd::{Kernel, PANEL, Simd, padded};
 use crate::{Context, DisjointMut, Order};
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
+use core::ops::Range;
 
 /// The largest tile that transforms are made for, points.
 const MAX_POINTS: usize = 64;
@@ -61,32 +63,35 @@ impl<W: Tile> Scatter for OfGradient<W> {
     }
 }
 
-/// Transforms all tiles of `images` images: `to` becomes `[points][images · tiles][channels]`.
+/// Transforms all tiles of `images` images: `to` becomes `[points][images · tiles][channels]`, with the
+/// given part of the field's channels.
 pub(super) fn scatter<'a, M: Scatter>(
     cx: &Context,
     images: usize,
     tiles: (usize, usize),
     padding: (usize, usize),
     field: impl Fn(usize) -> Field<'a> + Sync,
+    part: Range<usize>,
     to: &mut [f32],
 ) {
     let len = to.len();
     let to = DisjointMut::new(to);
+    let (all, channels) = (images * tiles.0 * tiles.1, part.len());
     cx.for_each(images * tiles.0, 2 * len, |task| {
         let (image, tile_row) = (task / tiles.0, task % tiles.0);
         let field = field(image);
         assert_eq!(field.data.len(), field.size.0 * field.size.1 * field.channels);
-        let all = images * tiles.0 * tiles.1;
-        assert!(M::POINTS.0 * M::POINTS.1 * all * field.channels <= len);
-        let first = task * tiles.1;
+        assert!(part.end <= field.channels);
+        assert!(M::POINTS.0 * M::POINTS.1 * all * channels <= len);
         cx.isa().run(ScatterRow::<M> {
             field,
+            part: part.clone(),
             y: (tile_row * M::STEP.0).wrapping_sub(padding.0),
             padding: padding.1,
             tiles: tiles.1,
             // SAFETY: the tile's place at the first point; `to` was held to its length.
-            to: unsafe { to.as_mut_ptr().add(first * field.channels) },
-            point: all * field.channels,
+            to: unsafe { to.as_mut_ptr().add(task * tiles.1 * channels) },
+            point: all * channels,
             map: PhantomData,
         });
     });
@@ -95,6 +100,7 @@ pub(super) fn scatter<'a, M: Scatter>(
 /// One row of tiles.
 struct ScatterRow<'a, M> {
     field: Field<'a>,
+    part: Range<usize>,
     /// The first row that its tiles read; before the field it wraps around.
     y: usize,
     padding: usize,
@@ -116,31 +122,38 @@ impl<M: Scatter> Kernel for ScatterRow<'_, M> {
         for t in 0..self.tiles {
             let x = (t * M::STEP.1).wrapping_sub(self.padding);
             let inside = inside_rows && x < w && x + columns <= w;
-            for c in (0..channels).step_by(S::LANES) {
-                let point = self.point;
+            for c in (0..self.part.len()).step_by(S::LANES) {
+                let (point, from_c) = (self.point, self.part.start + c);
                 // SAFETY: `scatter` holds all tiles' points to the buffer; vectors lie in their
                 // pixel, and pixels in the field as `inside` or the copy's tests say.
                 unsafe {
-                    let to = self.to.add(t * channels + c);
+                    let to = self.to.add(t * self.part.len() + c);
                     let to = Grid { start: to, row: M::POINTS.1 * point, column: point };
                     if inside {
-                        let start = data.as_ptr().add((self.y * w + x) * channels + c);
+                        let start = data.as_ptr().add((self.y * w + x) * channels + from_c);
                         M::map(s, Grid { start, row: w * channels, column: channels }, to);
                         continue;
                     }
-                    let mut copy = [s.splat(0.0); MAX_POINTS];
+                    let mut copy = MaybeUninit::<[S::V; MAX_POINTS]>::uninit();
+                    let copy = copy.as_mut_ptr().cast::<f32>();
                     for i in 0..rows {
                         let y = self.y.wrapping_add(i);
                         for j in 0..columns {
                             let x = x.wrapping_add(j);
-                            if y < h && x < w {
-                                let from = data.as_ptr().add((y * w + x) * channels + c);
-                                copy[i * columns + j] = s.load(from);
-                            }
+                            let value = if y < h && x < w {
+                                s.load(data.as_ptr().add((y * w + x) * channels + from_c))
+                            } else {
+                                s.splat(0.0)
+                            };
+                            s.store(copy.add((i * columns + j) * S::LANES), value);
                         }
                     }
-                    let start = copy.as_ptr().cast::<f32>();
-                    M::map(s, Grid { start, row: columns * S::LANES, column: S::LANES }, to);
+                    let from = Grid {
+                        start: copy.cast_const(),
+                        row: columns * S::LANES,
+                        column: S::LANES,
+                    };
+                    M::map(s, from, to);
                 }
             }
         }
@@ -158,57 +171,67 @@ pub(super) enum Epilogue<'a> {
     Gate(Option<&'a [f32]>),
 }
 
-/// Transforms the products of all tiles back: `m` is `[points][images · tiles][channels]`.
+/// Transforms the products of all tiles of a group of channels back: `m` is
+/// `[points][images · tiles][channels of the group]`.
 pub(super) fn gather<'a, W: Tile>(
     cx: &Context,
     images: usize,
-    problem: &Problem,
+    (problem, group): (&Problem, Group),
     m: &[f32],
     epilogue: impl Fn(usize) -> Epilogue<'a> + Sync,
     y: &mut [f32],
 ) {
     let channels = padded(problem.co);
     let len = problem.output.0 * problem.output.1 * channels;
-    assert_eq!(y.len(), images * len);
-    assert!(m.len() >= images * problem.output_points());
-    let y = DisjointMut::new(y);
     let (tile_rows, tile_columns) = problem.tiles;
-    cx.for_each(images * tile_rows, 2 * m.len(), |task| {
-        let (image, tile_row) = (task / tile_rows, task % tile_rows);
+    let all = images * problem.tiles();
+    assert_eq!(y.len(), images * len);
+    assert!(m.len() >= problem.points * all * group.channels());
+    let y = DisjointMut::new(y);
+    // A task is a row of tiles, or half of its channels where rows are too few to share evenly.
+    let halves = if cx.threads() > 1 && group.panels.is_multiple_of(2) { 2 } else { 1 };
+    let part = group.channels() / halves;
+    cx.for_each(images * tile_rows * halves, 2 * m.len(), |task| {
+        let (row_of_tiles, half) = (task / halves, task % halves);
+        let (image, tile_row) = (row_of_tiles / tile_rows, row_of_tiles % tile_rows);
         let epilogue = epilogue(image);
-        if let Epilogue::Gate(Some(gate)) = epilogue {
-            assert_eq!(gate.len(), len);
+        match epilogue {
+            Epilogue::Gate(gate) => assert!(gate.is_none_or(|gate| gate.len() == len)),
+            Epilogue::Bias { bias, .. } => assert_eq!(bias.len(), channels),
         }
-        if let Epilogue::Bias { bias, .. } = epilogue {
-            assert_eq!(bias.len(), channels);
-        }
-        let first = tile_row * W::OUTPUT.0;
-        let rows = W::OUTPUT.0.min(problem.output.0 - first);
-        let row = problem.output.1 * channels;
-        let start = image * len + first * row;
+        let y_row = tile_row * W::OUTPUT.0;
+        let first_channel = group.first * PANEL + half * part;
+        let offset = y_row * problem.output.1 * channels + first_channel;
         cx.isa().run(GatherRow::<W> {
-            m: &m[task * tile_columns * channels..],
-            point: images * problem.tiles() * channels,
+            m: m[row_of_tiles * tile_columns * group.channels() + half * part..].as_ptr(),
+            m_tile: group.channels(),
+            point: all * group.channels(),
+            part: first_channel..first_channel + part,
+            size: (W::OUTPUT.0.min(problem.output.0 - y_row), problem.output.1),
             channels,
-            width: problem.output.1,
-            offset: first * row,
-            // SAFETY: each task has its own rows of the output.
-            y: unsafe { y.part(start..start + rows * row) },
+            offset,
+            // SAFETY: the place of the row's first channel in the image's output.
+            y: unsafe { y.as_mut_ptr().add(image * len + offset) },
             epilogue,
             tile: PhantomData,
         });
     });
 }
 
-/// One row of tiles: up to `OUTPUT.0` rows of the output.
+/// Some channels of one row of tiles: up to `OUTPUT.0` rows of the output.
 struct GatherRow<'a, W> {
-    m: &'a [f32],
+    m: *const f32,
+    /// Elements between tiles and between points.
+    m_tile: usize,
     point: usize,
+    part: Range<usize>,
+    /// Rows and columns of the output that the tiles cover.
+    size: (usize, usize),
+    /// Elements of a pixel.
     channels: usize,
-    width: usize,
-    /// Where the rows stand in the image.
+    /// Where the rows and channels start in the image.
     offset: usize,
-    y: &'a mut [f32],
+    y: *mut f32,
     epilogue: Epilogue<'a>,
     tile: PhantomData<W>,
 }
@@ -219,38 +242,41 @@ impl<W: Tile> Kernel for GatherRow<'_, W> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let (_, columns) = W::OUTPUT;
-        let row = self.width * self.channels;
-        let rows = self.y.len() / row;
-        for t in 0..self.width.div_ceil(columns) {
+        let (rows, width) = self.size;
+        for t in 0..width.div_ceil(columns) {
             let x = t * columns;
-            let valid = columns.min(self.width - x);
-            for c in (0..self.channels).step_by(S::LANES) {
-                let mut tile = [s.splat(0.0); MAX_POINTS];
+            let valid = columns.min(width - x);
+            for c in (0..self.part.len()).step_by(S::LANES) {
+                let mut tile = MaybeUninit::<[S::V; MAX_POINTS]>::uninit();
+                let tile = tile.as_mut_ptr().cast::<f32>();
                 // SAFETY: `gather` holds the buffers to their lengths; rows, columns and channels
-                // are in range.
+                // are in range, and other tasks have other rows or channels.
                 unsafe {
                     let m = Grid {
-                        start: self.m.as_ptr().add(t * self.channels + c),
+                        start: self.m.add(t * self.m_tile + c),
                         row: W::TILE.1 * self.point,
                         column: self.point,
                     };
-                    let start = tile.as_mut_ptr().cast::<f32>();
-                    W::output(s, m, Grid { start, row: columns * S::LANES, column: S::LANES });
+                    W::output(
+                        s,
+                        m,
+                        Grid { start: tile, row: columns * S::LANES, column: S::LANES },
+                    );
                     for i in 0..rows {
                         for j in 0..valid {
-                            let at = i * row + (x + j) * self.channels + c;
-                            let value = tile[i * columns + j];
+                            let at = (i * width + x + j) * self.channels + c;
+                            let value = s.load(tile.add((i * columns + j) * S::LANES));
                             let value = match self.epilogue {
                                 Epilogue::Bias { bias, relu } => {
-                                    let value = value + s.load(bias.as_ptr().add(c));
-                                    if relu { s.relu(value) } else { value }
+                                    let bias = s.load(bias.as_ptr().add(self.part.start + c));
+                                    if relu { s.relu(value + bias) } else { value + bias }
                                 }
                                 Epilogue::Gate(None) => value,
                                 Epilogue::Gate(Some(gate)) => {
                                     s.gate(s.load(gate.as_ptr().add(self.offset + at)), value)
                                 }
                             };
-                            s.store(self.y.as_mut_ptr().add(at), value);
+                            s.store(self.y.add(at), value);
                         }
                     }
                 }
@@ -259,23 +285,25 @@ impl<W: Tile> Kernel for GatherRow<'_, W> {
     }
 }
 
-/// `M = V·U` at each point: `[points][tiles][ci] · [points][co / PANEL][ci][PANEL]`.
+/// `M = V·U` at each point, for a group of output channels:
+/// `[points][tiles][ci] · [points][panels][ci][PANEL]`.
 pub(super) fn products(
     cx: &Context,
     tiles: usize,
-    problem: &Problem,
+    (problem, group): (&Problem, Group),
     v: &[f32],
     u: &[f32],
     m: &mut [f32],
 ) {
-    let (ci, co) = (padded(problem.ci), padded(problem.co));
+    let (ci, co) = (padded(problem.ci), group.channels());
     assert!(v.len() >= problem.points * tiles * ci && m.len() >= problem.points * tiles * co);
     assert_eq!(u.len(), problem.weight_points());
+    let u = &u[problem.weights_of(group)..];
     let m = DisjointMut::new(m);
     cx.for_each(problem.points, problem.points * tiles * co * problem.ci, |point| {
         let gemm = Gemm {
             rows: (1, tiles),
-            panels: problem.panels(),
+            panels: group.panels,
             sum: [Axis::ONCE, Axis::ONCE, Axis { count: problem.ci, a: 1, b: PANEL }],
             a: v[point * tiles * ci..].as_ptr(),
             a_rows: (0, ci),
@@ -292,24 +320,24 @@ pub(super) fn products(
     });
 }
 
-/// `dU = Vᵀ·E` at each point, or added to what stands there: `[points][tiles][ci]ᵀ · [points][tiles][co]`,
-/// in the layout of U.
+/// `dU = Vᵀ·E` at each point for a group of output channels, or added to what stands there:
+/// `[points][tiles][ci]ᵀ · [points][tiles][channels of the group]`, in the layout of U.
 pub(super) fn weight_products(
     cx: &Context,
     tiles: usize,
-    problem: &Problem,
+    (problem, group): (&Problem, Group),
     (v, e): (&[f32], &[f32]),
     accumulate: bool,
     du: &mut [f32],
 ) {
-    let (ci, co) = (padded(problem.ci), padded(problem.co));
+    let (ci, co) = (padded(problem.ci), group.channels());
     assert!(v.len() >= problem.points * tiles * ci && e.len() >= problem.points * tiles * co);
     assert_eq!(du.len(), problem.weight_points());
-    let du = DisjointMut::new(du);
+    let du = DisjointMut::new(&mut du[problem.weights_of(group)..]);
     cx.for_each(problem.points, problem.points * tiles * co * problem.ci, |point| {
         let gemm = Gemm {
             rows: (1, problem.ci),
-            panels: problem.panels(),
+            panels: group.panels,
             sum: [Axis::ONCE, Axis::ONCE, Axis { count: tiles, a: ci, b: co }],
             a: v[point * tiles * ci..].as_ptr(),
             a_rows: (0, 1),

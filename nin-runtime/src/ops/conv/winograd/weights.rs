@@ -3,7 +3,7 @@
 use super::tile::{Grid, Tile};
 use super::{Problem, phase_kernel};
 use crate::ops::conv::ConvShape;
-use crate::simd::{Kernel, PANEL, Simd, padded};
+use crate::simd::{Kernel, PANEL, Simd};
 use crate::{Context, DisjointMut, Order};
 use core::marker::PhantomData;
 
@@ -27,7 +27,8 @@ impl ConvShape {
         (y < kh && x < kw).then_some(tap * PANEL)
     }
 
-    /// Transforms the weights in the arena for the forward pass: `[points][co / PANEL][ci][PANEL]`.
+    /// Transforms the weights in the arena for the forward pass: for each group of panels
+    /// `[points][panels][ci][PANEL]`.
     ///
     /// # Panics
     /// If a slice has another length than
@@ -45,19 +46,20 @@ impl ConvShape {
         let work = 4 * transformed.len();
         let to = DisjointMut::new(transformed);
         cx.for_each(problem.panels(), work, |p| {
+            let (start, point) = problem.panel(p);
             cx.isa().run(Panel::<W, _> {
                 channels: problem.ci,
                 taps: Straight { shape: self, panel: &weights[p * panel..(p + 1) * panel] },
                 // SAFETY: the panel's place at the first point.
-                to: unsafe { to.as_mut_ptr().add(p * problem.ci * PANEL) },
-                point: padded(problem.co) * problem.ci,
+                to: unsafe { to.as_mut_ptr().add(start) },
+                point,
                 tile: PhantomData,
             });
         });
     }
 
     /// Transforms the weights for the input's gradient, turned by 180 degrees:
-    /// `[points][ci / PANEL][co][PANEL]`.
+    /// for each group of panels `[points][panels][co][PANEL]`.
     ///
     /// # Panics
     /// If a slice has another length than
@@ -74,12 +76,13 @@ impl ConvShape {
         let work = 4 * transformed.len();
         let to = DisjointMut::new(transformed);
         cx.for_each(problem.panels(), work, |p| {
+            let (start, point) = problem.panel(p);
             cx.isa().run(Panel::<W, _> {
                 channels: problem.ci,
                 taps: Turned { shape: self, weights, first: p * PANEL },
                 // SAFETY: the panel's place at the first point.
-                to: unsafe { to.as_mut_ptr().add(p * problem.ci * PANEL) },
-                point: padded(problem.co) * problem.ci,
+                to: unsafe { to.as_mut_ptr().add(start) },
+                point,
                 tile: PhantomData,
             });
         });
@@ -182,11 +185,12 @@ pub(super) fn add_gradient<W: Tile>(
     let panel = shape.depth() * PANEL;
     let dw = DisjointMut::new(dw);
     cx.for_each(problem.panels(), 4 * du.len(), |p| {
+        let (start, point) = problem.panel(p);
         cx.isa().run(PanelGradient::<W> {
             shape,
             channels: problem.ci,
-            du: &du[p * problem.ci * PANEL..],
-            point: padded(problem.co) * problem.ci,
+            du: &du[start..],
+            point,
             // SAFETY: each task has its own panel.
             dw: unsafe { dw.part(p * panel..(p + 1) * panel) },
             tile: PhantomData,

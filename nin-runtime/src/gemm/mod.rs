@@ -70,6 +70,8 @@ pub(crate) struct Gemm {
     pub(crate) b: *const f32,
     /// How far `B` moves with a panel.
     pub(crate) b_panel: usize,
+    /// Whether `B` comes from far away, used for few rows: then it is asked for in advance.
+    pub(crate) stream: bool,
     pub(crate) c: *mut f32,
     pub(crate) output: Output,
     pub(crate) start: Start,
@@ -96,10 +98,10 @@ impl Kernel for Gemm {
     fn run<S: Simd>(self, simd: S) {
         // SAFETY: `Gemm::run`, the only way here, passes its caller's promise on.
         unsafe {
-            if self.sum[2].a == 1 {
-                self.columns::<S, true>(simd);
-            } else {
-                self.columns::<S, false>(simd);
+            match (self.sum[2].a == 1, self.stream) {
+                (true, false) => self.columns::<S, true, false>(simd),
+                (true, true) => self.columns::<S, true, true>(simd),
+                (false, _) => self.columns::<S, false, false>(simd),
             }
         }
     }
@@ -109,16 +111,16 @@ impl Gemm {
     /// The loop over panels, outermost, so that a panel of `B` stays in the nearest cache while
     /// all rows of `A` pass.
     #[inline(always)]
-    unsafe fn columns<S: Simd, const UNIT_K: bool>(&self, simd: S) {
+    unsafe fn columns<S: Simd, const UNIT_K: bool, const STREAM: bool>(&self, simd: S) {
         let mut panel = 0;
         while panel < self.panels {
             // SAFETY: the panels are in range, so the caller's promise holds.
             unsafe {
                 if S::MAX_PANELS >= 2 && panel + 2 <= self.panels {
-                    self.rows::<S, 2, UNIT_K>(simd, panel);
+                    self.rows::<S, 2, UNIT_K, STREAM>(simd, panel);
                     panel += 2;
                 } else {
-                    self.rows::<S, 1, UNIT_K>(simd, panel);
+                    self.rows::<S, 1, UNIT_K, STREAM>(simd, panel);
                     panel += 1;
                 }
             }
@@ -128,7 +130,11 @@ impl Gemm {
     /// The loop over rows, in tiles of nearly equal height: five and four rows use the registers
     /// better than six and three.
     #[inline(always)]
-    unsafe fn rows<S: Simd, const P: usize, const UNIT_K: bool>(&self, simd: S, panel: usize) {
+    unsafe fn rows<S: Simd, const P: usize, const UNIT_K: bool, const STREAM: bool>(
+        &self,
+        simd: S,
+        panel: usize,
+    ) {
         let (outer, inner) = self.rows;
         let tiles = inner.div_ceil(S::MAX_ROWS);
         for r in 0..outer {
@@ -137,7 +143,7 @@ impl Gemm {
                 let height = (inner - i).div_ceil(tiles - t);
                 let place = tile::Place { outer: r, inner: i, panel };
                 // SAFETY: rows and panels are in range, so the caller's promise holds.
-                unsafe { tile::run::<S, P, UNIT_K>(simd, self, place, height) };
+                unsafe { tile::run::<S, P, UNIT_K, STREAM>(simd, self, place, height) };
                 i += height;
             }
         }

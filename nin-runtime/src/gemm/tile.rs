@@ -14,9 +14,12 @@ pub(super) struct Place {
 /// Vectors that the widest tile has to a row; tiles with fewer leave the rest unused.
 const MAX_VECTORS: usize = 4;
 
+/// How many rows of a panel ahead a streamed operand is asked for: about the latency of memory.
+const AHEAD: usize = 16;
+
 /// Computes a tile of `height` rows, at most [`Simd::MAX_ROWS`].
 #[inline(always)]
-pub(super) unsafe fn run<S: Simd, const P: usize, const UNIT_K: bool>(
+pub(super) unsafe fn run<S: Simd, const P: usize, const UNIT_K: bool, const STREAM: bool>(
     simd: S,
     gemm: &Gemm,
     at: Place,
@@ -26,7 +29,7 @@ pub(super) unsafe fn run<S: Simd, const P: usize, const UNIT_K: bool>(
         ($($rows:literal)*) => {
             match height {
                 // SAFETY: the caller's promise.
-                $($rows if $rows <= S::MAX_ROWS => unsafe { tile::<S, $rows, P, UNIT_K>(simd, gemm, at) },)*
+                $($rows if $rows <= S::MAX_ROWS => unsafe { tile::<S, $rows, P, UNIT_K, STREAM>(simd, gemm, at) },)*
                 _ => unreachable!("a tile of {height} rows"),
             }
         };
@@ -35,7 +38,7 @@ pub(super) unsafe fn run<S: Simd, const P: usize, const UNIT_K: bool>(
 }
 
 #[inline(always)]
-unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool>(
+unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, const STREAM: bool>(
     simd: S,
     gemm: &Gemm,
     at: Place,
@@ -84,6 +87,11 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool>(
                     let mut weights = [simd.splat(0.0); MAX_VECTORS];
                     for j in 0..vectors {
                         weights[j] = simd.load(b.add(column(j, gemm.b_panel)));
+                    }
+                    if STREAM {
+                        for panel in 0..P {
+                            simd.prefetch(b.wrapping_add(panel * gemm.b_panel + AHEAD * PANEL));
+                        }
                     }
                     for i in 0..R {
                         let x = simd.splat(*a.add(i * a_row));

@@ -136,6 +136,7 @@ impl Forward<'_> {
                 a_rows: (shape.stride.0 * border.pitch(), shape.stride.1 * shape.pixel()),
                 b: weights.as_ptr(),
                 b_panel: shape.depth() * PANEL,
+                stream: false,
                 // SAFETY: the offset is that of a row of the output, whose length was checked.
                 c: unsafe { y.as_mut_ptr().add(start) },
                 output: Output { outer: w * padded(shape.co), row: padded(shape.co), panel: PANEL },
@@ -166,6 +167,7 @@ impl Forward<'_> {
                 a_rows: (0, ci),
                 b: weights.as_ptr(),
                 b_panel: shape.depth() * PANEL,
+                stream: false,
                 // SAFETY: the offset is that of a pixel of the output, whose length was checked.
                 c: unsafe { y.as_mut_ptr().add(first * co) },
                 output: Output { outer: 0, row: co, panel: PANEL },
@@ -243,6 +245,7 @@ impl WeightGradient<'_> {
                     a_rows: taps.x_rows,
                     b: dy[dy_start + part.panels.start * PANEL..].as_ptr(),
                     b_panel: PANEL,
+                    stream: false,
                     // SAFETY: the offset is that of a tap in a panel of the weights.
                     c: unsafe {
                         dw.as_mut_ptr().add((part.panels.start * shape.depth() + taps.tap) * PANEL)
@@ -460,6 +463,7 @@ impl InputGradient<'_> {
             a_rows: (border.pitch(), co),
             b: weights.as_ptr(),
             b_panel: panel,
+            stream: false,
             // SAFETY: the offset is that of a pixel of dx, whose length was checked.
             c: unsafe { dx.as_mut_ptr().add(to) },
             output: Output {
@@ -493,6 +497,7 @@ impl InputGradient<'_> {
                 a_rows: (0, co),
                 b: transposed.as_ptr(),
                 b_panel: shape.co * PANEL,
+                stream: false,
                 // SAFETY: the offset is that of a pixel of dx, whose length was checked.
                 c: unsafe { dx.as_mut_ptr().add(first * ci) },
                 output: Output { outer: 0, row: ci, panel: PANEL },

@@ -309,6 +309,7 @@ pub(super) fn products(
             a_rows: (0, ci),
             b: u[point * co * problem.ci..].as_ptr(),
             b_panel: problem.ci * PANEL,
+            stream: true,
             // SAFETY: each point has its own matrix in `m`.
             c: unsafe { m.as_mut_ptr().add(point * tiles * co) },
             output: Output { outer: 0, row: co, panel: PANEL },
@@ -343,6 +344,7 @@ pub(super) fn weight_products(
             a_rows: (0, 1),
             b: e[point * tiles * co..].as_ptr(),
             b_panel: PANEL,
+            stream: false,
             // SAFETY: each point has its own matrix in `du`.
             c: unsafe { du.as_mut_ptr().add(point * co * problem.ci) },
             output: Output { outer: 0, row: PANEL, panel: problem.ci * PANEL },

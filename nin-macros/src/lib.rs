@@ -7,6 +7,7 @@
 mod check;
 mod diag;
 mod emit;
+mod lesson;
 mod net;
 mod plan;
 mod repair;
@@ -37,7 +38,10 @@ fn compile(input: TokenStream) -> TokenStream {
     }
     let head = checked.spec.head.as_ref();
     match (checked.net, head) {
-        (Some(net), Some(head)) => emit::emit(head, &net, &plan::Plan::new(&net), ""),
+        (Some(net), Some(head)) => {
+            let plan = plan::Plan::new(&net);
+            emit::emit(head, &net, &plan, &lesson::table(&net, &[]))
+        },
         (_, head) => {
             let errors = checked.errors.iter().map(|error| error.to_tokens(&source));
             let stub = head.map(|spec::Head { attributes, visibility, name }| {

@@ -85,7 +85,7 @@ fn legend(net: &Net) -> String {
 fn head(net: &Net) -> String {
     let module = |layer: &Layer| layer.module.split('.').next().map(str::to_owned);
     let convs = || net.layers.iter().filter(|layer| matches!(layer.op, Op::Conv { .. }));
-    let Some(last) = convs().last().and_then(module) else { return String::new() };
+    let Some(last) = convs().next_back().and_then(module) else { return String::new() };
     let block: Vec<&Layer> =
         convs().filter(|layer| module(layer).as_ref() == Some(&last)).collect();
     let Some(first) = block.first() else { return String::new() };
@@ -123,7 +123,7 @@ fn grouped128(n: u128) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -1,0 +1,9 @@
+//! A name alone.
+
+use nin::nin;
+
+nin! {
+    pub Net
+}
+
+fn main() {}

@@ -1,12 +1,40 @@
 //! The table in a net's documentation: what each layer gives, why, and at what cost.
 
 use crate::net::{Layer, Net, Op, Shape};
+use crate::plan::Plan;
 
 /// A further column of the table, with one cell for each layer.
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
     pub(crate) title: &'static str,
     pub(crate) cells: Vec<String>,
+}
+
+/// How each layer is computed, and what its output takes.
+pub(crate) fn columns(plan: &Plan) -> [Column; 2] {
+    let forward = plan.layers.iter().map(|layer| layer.conv.as_ref().map(|conv| conv.forward));
+    let output = plan.layers.iter().map(|layer| layer.y.as_ref().map(|place| place.infer.len()));
+    [
+        Column {
+            title: "computed by",
+            cells: forward
+                .map(|forward| forward.map_or(String::new(), |f| f.to_string()))
+                .collect(),
+        },
+        Column {
+            title: "memory",
+            cells: output.map(|len| len.map_or(String::new(), |len| memory(4 * len))).collect(),
+        },
+    ]
+}
+
+/// Bytes, for people.
+fn memory(bytes: usize) -> String {
+    if bytes < 1024 {
+        format!("{bytes} B")
+    } else {
+        format!("{} KiB", grouped(bytes as u64 / 1024))
+    }
 }
 
 /// The documentation of a net in Markdown: a row for each layer, totals, what a fully connected

@@ -12,13 +12,13 @@ pub(crate) struct Column {
 
 /// How each layer is computed, and what its output takes.
 pub(crate) fn columns(plan: &Plan) -> [Column; 2] {
-    let forward = plan.layers.iter().map(|layer| layer.conv.as_ref().map(|conv| conv.forward));
+    let forward = plan.layers.iter().map(|layer| layer.conv.as_ref());
     let output = plan.layers.iter().map(|layer| layer.y.as_ref().map(|place| place.infer.len()));
     [
         Column {
             title: "computed by",
             cells: forward
-                .map(|forward| forward.map_or(String::new(), |f| f.to_string()))
+                .map(|conv| conv.map_or(String::new(), |c| format!("{}: {}", c.forward, c.reason)))
                 .collect(),
         },
         Column {

@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod budget;
 mod check;
 mod diag;
 mod emit;

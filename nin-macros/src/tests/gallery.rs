@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::{Mistake, checked, edited, mistakes, workspace};
+use super::{Mistake, checked, edited, programs, workspace};
 
 /// A page: the first word of its mistakes' names, its title, and what it is about.
 const CHAPTERS: [(&str, &str, &str); 8] = [
@@ -45,6 +45,8 @@ const CHAPTERS: [(&str, &str, &str); 8] = [
     ("option", "Options", "They follow `where`, behind the closing bracket."),
 ];
 
+const USE: &str = "Shapes are types: images carry their size, logits their number of classes.";
+
 const NOT_CAUGHT: &str = "\
 ## What the macro never sees
 
@@ -59,7 +61,7 @@ error of Rust itself:
 /// All pages: path and text.
 fn pages() -> Vec<(PathBuf, String)> {
     let folder = workspace().join("docs/lessons");
-    let mistakes = mistakes();
+    let mistakes = programs("mistakes");
     let count = mistakes.len();
     let mut index = format!(
         "# Lessons\n\n{count} mistakes that people make in a spec, what the compiler says, and how each is put right.\n\
@@ -79,6 +81,13 @@ fn pages() -> Vec<(PathBuf, String)> {
         }
         pages.push((folder.join(prefix).with_extension("md"), page));
     }
+    let mut page = format!("# Using a net\n\n{USE}\n\n[All lessons](README.md)\n");
+    let _ = write!(index, "\n## [Using a net](misuse.md)\n\n{USE}\n\n");
+    for misuse in programs("misuse") {
+        let _ = write!(page, "\n## {}\n\n{}", misuse.title, program(&misuse, "misuse"));
+        let _ = writeln!(index, "- [{}](misuse.md#{})", misuse.title, anchor(&misuse.title));
+    }
+    pages.push((folder.join("misuse.md"), page));
     index.push('\n');
     index.push_str(NOT_CAUGHT);
     pages.push((folder.join("README.md"), index));
@@ -87,17 +96,7 @@ fn pages() -> Vec<(PathBuf, String)> {
 
 /// One mistake, its message and its repairs.
 fn lesson(mistake: &Mistake) -> String {
-    let message = workspace().join("tests/mistakes").join(&mistake.name).with_extension("stderr");
-    let message = std::fs::read_to_string(message).expect("the message is pinned");
-    let message: Vec<&str> = message.lines().filter(|line| !line.contains("-->")).collect();
-    let start = mistake.text.find("nin! {").unwrap_or(0);
-    let end = mistake.text.find("\nfn main").unwrap_or(mistake.text.len());
-    let mut text = format!(
-        "\n## {}\n\n```rust\n{}\n```\n\n```text\n{}\n```\n",
-        mistake.title,
-        mistake.text[start..end].trim_end(),
-        message.join("\n").trim_end()
-    );
+    let mut text = format!("\n## {}\n\n{}", mistake.title, program(mistake, "mistakes"));
     let (source, result) = checked(&mistake.text);
     let repairs = &result.errors[0].repairs;
     for (i, repair) in repairs.iter().enumerate() {
@@ -106,6 +105,23 @@ fn lesson(mistake: &Mistake) -> String {
         let _ = write!(text, "\n{lead}:\n\n```diff\n{}```\n", diff(&mistake.text, &repaired));
     }
     text
+}
+
+/// A program and what rustc says of it.
+fn program(mistake: &Mistake, folder: &str) -> String {
+    let message = workspace().join("tests").join(folder).join(&mistake.name);
+    let message = std::fs::read_to_string(message.with_extension("stderr"))
+        .expect("the message is pinned: run `TRYBUILD=overwrite cargo test --test mistakes` first");
+    let message: Vec<&str> = message.lines().filter(|line| !line.contains("-->")).collect();
+    let text = &mistake.text;
+    let start = text.find("nin! {").unwrap_or(0);
+    // Mistakes are in the spec, misuse is in what follows it.
+    let end = if folder == "mistakes" { text.find("\nfn main") } else { None };
+    format!(
+        "```rust\n{}\n```\n\n```text\n{}\n```\n",
+        text[start..end.unwrap_or(text.len())].trim_end(),
+        message.join("\n").trim_end()
+    )
 }
 
 /// The lines that differ.
@@ -148,7 +164,7 @@ fn lessons_show_what_the_compiler_says_today() {
 
 #[test]
 fn every_mistake_is_in_a_chapter() {
-    for mistake in mistakes() {
+    for mistake in programs("mistakes") {
         let chapter = mistake.name.split('_').next();
         let known = CHAPTERS.iter().any(|(prefix, ..)| Some(*prefix) == chapter);
         assert!(known, "{} has no chapter", mistake.name);

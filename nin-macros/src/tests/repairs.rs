@@ -1,11 +1,11 @@
 //! Each mistake gives one error, and each repair that it offers compiles when it is made.
 
-use super::{checked, edited, messages, mistakes};
+use super::{checked, edited, messages, programs};
 
 #[test]
 fn every_mistake_gives_one_error_and_every_repair_compiles() {
     let mut failures = Vec::new();
-    let mistakes = mistakes();
+    let mistakes = programs("mistakes");
     assert!(mistakes.len() >= 45);
     for mistake in &mistakes {
         let (source, result) = checked(&mistake.text);

@@ -43,7 +43,8 @@ pub(crate) fn table(net: &Net, further: &[Column]) -> String {
     let mut titles = vec!["module", "layer", "output", "rows and columns"];
     titles.extend(["parameters", "multiply-adds", "sees"]);
     titles.extend(further.iter().map(|column| column.title));
-    let mut text = row(&titles);
+    let mut text = opening(net);
+    text.push_str(&row(&titles));
     text.push_str(&"|---".repeat(titles.len()));
     text.push_str("|\n");
     let image = ["", "`input`", &net.input.to_string(), "", "", "", "1×1"].map(str::to_owned);
@@ -57,7 +58,7 @@ pub(crate) fn table(net: &Net, further: &[Column]) -> String {
     let [params, macs] = [net.params() as u64, net.macs()].map(|n| format!("**{}**", grouped(n)));
     let total = ["", "**in all**", "", "", &params, &macs, ""].map(str::to_owned);
     text.push_str(&row(&padded(total.to_vec(), titles.len())));
-    text.push_str(&legend(net));
+    text.push_str(LEGEND);
     text.push_str(&head(net));
     let notes = net.layers.iter().flat_map(|layer| {
         let line = |note: &String| format!("- `{}` `{}`: {note}.\n", layer.module, layer.name);
@@ -97,16 +98,19 @@ fn cells(layer: &Layer) -> Vec<String> {
     ]
 }
 
-fn legend(net: &Net) -> String {
+/// A sentence, behind an empty line that sets it off from the author's own words.
+fn opening(net: &Net) -> String {
     let Shape { c, h, w } = net.input;
+    let channels = if c == 1 { "channel" } else { "channels" };
+    let classes = net.classes();
     format!(
-        "\nReads images of {c} channels, {h} rows and {w} columns; gives the logits of {} classes. \
-         Shapes are channels×rows×columns; a size is ⌊(input + 2·padding − kernel) / stride⌋ + 1. \
-         Parameters are k·k·in·out weights and a bias for each channel out, multiply-adds are \
-         k·k·in·out for each pixel out, and a value *sees* that part of the image.\n",
-        net.classes()
+        "\nReads images of {c} {channels}, {h} rows and {w} columns, and gives the logits of {classes} classes.\n\n"
     )
 }
+
+const LEGEND: &str = "\nShapes are channels×rows×columns; a size is ⌊(input + 2·padding − kernel) / stride⌋ + 1. \
+    Parameters are k·k·in·out weights and a bias for each channel out, multiply-adds are k·k·in·out for \
+    each pixel out, and a value *sees* that part of the image.\n";
 
 /// What a fully connected head would have cost in place of the last block and the global average
 /// pool: one layer, and the head of VGG.
@@ -171,7 +175,9 @@ mod tests {
             conv(10, kernel = 3), global_avg_pool>";
         let net = check(&Source::new(spec.parse().expect("it lexes"))).net.expect("it is valid");
         let memory = Column { title: "memory", cells: vec!["1 KiB".to_owned()] };
-        let expected = "\
+        let expected = "
+Reads images of 3 channels, 32 rows and 32 columns, and gives the logits of 10 classes.
+
 | module | layer | output | rows and columns | parameters | multiply-adds | sees | memory |
 |---|---|---|---|---|---|---|---|
 |  | `input` | 3×32×32 |  |  |  | 1×1 |  |
@@ -183,8 +189,7 @@ mod tests {
 | `3` | `global_avg_pool` | 10×1×1 | the mean of 5×5 values |  |  | 32×32 |  |
 |  | **in all** |  |  | **3,210** | **371,552** |  |  |
 
-Reads images of 3 channels, 32 rows and 32 columns; gives the logits of 10 classes. Shapes are \
-channels×rows×columns; a size is ⌊(input + 2·padding − kernel) / stride⌋ + 1. Parameters are \
+Shapes are channels×rows×columns; a size is ⌊(input + 2·padding − kernel) / stride⌋ + 1. Parameters are \
 k·k·in·out weights and a bias for each channel out, multiply-adds are k·k·in·out for each pixel \
 out, and a value *sees* that part of the image.
 

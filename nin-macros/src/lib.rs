@@ -16,6 +16,7 @@ mod shape;
 mod source;
 mod spec;
 mod stand_in;
+mod weights;
 mod winograd;
 
 use proc_macro2::TokenStream;

@@ -32,7 +32,7 @@ pub use nin_runtime::Threads;
 #[cfg(feature = "datasets")]
 pub use nin_runtime::datasets;
 pub use nin_runtime::layers::LayerInfo;
-pub use nin_runtime::network::{BatchScratch, Scratch};
+pub use nin_runtime::network::{BatchScratch, ReadAs, Scratch};
 pub use nin_runtime::trainer::Trainer;
 pub use nin_runtime::{
     Adam, AnyOptimizer, Buffer, Error, Image, Init, Optimizer, Order, ParamInfo, Result, Rng, Sgd,
@@ -47,7 +47,6 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __rt {
     pub use alloc::vec::Vec;
-    pub use core::borrow::Borrow;
     pub use core::clone::Clone;
     pub use core::convert::{AsRef, Into};
     pub use core::fmt;

@@ -4,7 +4,7 @@ use crate::diag::Error;
 use crate::net::Net;
 use crate::source::Source;
 use crate::spec::{self, Spec};
-use crate::{repair, shape};
+use crate::{budget, repair, shape, weights};
 
 /// What the front end makes of a spec.
 #[derive(Debug)]
@@ -20,7 +20,12 @@ pub(crate) struct Checked {
 pub(crate) fn check(source: &Source) -> Checked {
     let mut errors = Vec::new();
     let spec = spec::parse(source, &mut errors);
-    let net = shape::check(source, &spec, &mut errors);
+    let mut net = shape::check(source, &spec, &mut errors);
+    if let Some(net) = &net {
+        errors.extend(budget::check(&spec.options, net));
+        errors.extend(weights::check(source, &spec.options, net));
+    }
+    net = net.filter(|_| errors.is_empty());
     errors.sort_by_key(|error| error.at);
     Checked { spec, net, errors }
 }

@@ -4,15 +4,19 @@
 
 #![forbid(unsafe_code)]
 
+mod budget;
 mod check;
 mod diag;
 mod emit;
+mod lesson;
 mod net;
 mod plan;
 mod repair;
 mod shape;
 mod source;
 mod spec;
+mod stand_in;
+mod weights;
 mod winograd;
 
 use proc_macro2::TokenStream;
@@ -35,17 +39,17 @@ fn compile(input: TokenStream) -> TokenStream {
         checked.net = None;
         checked.errors.push(diag::Error::new(checked.spec.name_at, what));
     }
-    let head = checked.spec.head.as_ref();
-    match (checked.net, head) {
-        (Some(net), Some(head)) => emit::emit(head, &net, &plan::Plan::new(&net), ""),
-        (_, head) => {
-            let errors = checked.errors.iter().map(|error| error.to_tokens(&source));
-            let stub = head.map(|spec::Head { attributes, visibility, name }| {
-                quote!(#attributes #visibility struct #name;)
-            });
-            quote!(#(#errors)* #stub)
-        }
-    }
+    let errors = checked.errors.iter().map(|error| error.to_tokens(&source));
+    let errors: TokenStream = errors.collect();
+    let net = match &checked.net {
+        Some(net) => Some(net.clone()),
+        None => stand_in::stand_in(&source, &checked),
+    };
+    let emitted = checked.spec.head.as_ref().zip(net).map(|(head, net)| {
+        let plan = plan::Plan::new(&net);
+        emit::emit(head, &net, &plan, &lesson::table(&net, &lesson::columns(&plan)))
+    });
+    quote!(#errors #emitted)
 }
 
 #[cfg(test)]

@@ -162,10 +162,10 @@ impl Source {
 
     /// The edit that takes out an item of a comma-separated list, with one of its commas.
     pub(crate) fn remove_item(&self, at: Loc) -> Edit {
-        let at = if self.get(at.end) == "," {
-            Loc::new(at.start..at.end + 1)
-        } else if at.start > 0 && self.get(at.start - 1) == "," {
+        let at = if at.start > 0 && self.get(at.start - 1) == "," {
             Loc::new(at.start - 1..at.end)
+        } else if self.get(at.end) == "," {
+            Loc::new(at.start..at.end + 1)
         } else {
             at
         };

@@ -4,6 +4,7 @@ use crate::simd::{FlushDenormals, padded};
 use crate::{Buffer, Context, DisjointMut, Init, ParamInfo};
 use alloc::vec::Vec;
 use bytemuck::Zeroable;
+use core::borrow::Borrow;
 use core::marker::PhantomData;
 use core::ops::Range;
 
@@ -41,6 +42,22 @@ pub trait Network: Sized + Send + Sync + 'static {
         logits: &mut [f32],
     );
 }
+
+/// What a net takes for an image of type `I`: the image itself, a reference to it, a box of it, and
+/// whatever else borrows as one.
+///
+/// It is [`Borrow`] under another name, so that an image of another size gives an error that speaks of
+/// images.
+#[diagnostic::on_unimplemented(
+    message = "the net reads images of type `{I}`, these are `{Self}`",
+    label = "not images of the size that the net reads",
+    note = "`Image<C, H, W>` has C channels, H rows and W columns, and a net reads those of its `input(C, H, W)`",
+    note = "`Image::slice_from` sees a flat `&[f32]` as images, without a copy"
+)]
+pub trait ReadAs<I>: Borrow<I> {}
+
+#[diagnostic::do_not_recommend]
+impl<I, T: Borrow<I>> ReadAs<I> for T {}
 
 /// A net's parameters and what is derived from them for inference.
 pub struct Weights<N> {
@@ -175,7 +192,7 @@ pub fn forward<N: Network>(net: &N, image: &N::Image, scratch: &mut Scratch<N>) 
 ///
 /// # Panics
 /// If there are not as many logits as images.
-pub fn forward_batch_into<N: Network, I: core::borrow::Borrow<N::Image> + Sync>(
+pub fn forward_batch_into<N: Network, I: ReadAs<N::Image> + Sync>(
     net: &N,
     images: &[I],
     logits: &mut [N::Logits],
@@ -205,7 +222,7 @@ pub fn forward_batch_into<N: Network, I: core::borrow::Borrow<N::Image> + Sync>(
 }
 
 /// Takes at most [`Network::TOGETHER`] images through the net.
-fn infer_group<N: Network, I: core::borrow::Borrow<N::Image>>(
+fn infer_group<N: Network, I: ReadAs<N::Image>>(
     cx: &Context,
     net: &N,
     images: &[I],
@@ -221,7 +238,7 @@ fn infer_group<N: Network, I: core::borrow::Borrow<N::Image>>(
 pub const MAX_TOGETHER: usize = 64;
 
 /// Calls `f` with the pixels of at most [`MAX_TOGETHER`] images, which takes no allocation.
-pub(crate) fn with_references<N: Network, I: core::borrow::Borrow<N::Image>, R>(
+pub(crate) fn with_references<N: Network, I: ReadAs<N::Image>, R>(
     images: &[I],
     f: impl FnOnce(&[&[f32]]) -> R,
 ) -> R {
@@ -239,7 +256,7 @@ fn share(count: usize, lanes: usize, lane: usize) -> Range<usize> {
 
 /// The logits of many images in memory of their own.
 #[must_use]
-pub fn forward_batch<N: Network, I: core::borrow::Borrow<N::Image> + Sync>(
+pub fn forward_batch<N: Network, I: ReadAs<N::Image> + Sync>(
     net: &N,
     images: &[I],
 ) -> Vec<N::Logits> {

@@ -1,9 +1,8 @@
 //! Training: the generated passes, the gradients' arena and the optimizer, one step at a time.
 
-use crate::network::{MAX_TOGETHER, Network, with_references};
+use crate::network::{MAX_TOGETHER, Network, ReadAs, with_references};
 use crate::simd::FlushDenormals;
 use crate::{AnyOptimizer, Buffer, Context, Error, Optimizer, Result, cross_entropy};
-use core::borrow::Borrow;
 use core::marker::PhantomData;
 
 /// A net with a backward pass. Only generated code implements it.
@@ -138,7 +137,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     /// # Errors
     /// If the batch is empty or larger than `BATCH`, has not as many labels as images, a label names
     /// no class, or the loss is not finite. The net is as it was then.
-    pub fn step<I: Borrow<N::Image>>(
+    pub fn step<I: ReadAs<N::Image>>(
         &mut self,
         net: &mut N,
         images: &[I],
@@ -158,7 +157,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     /// # Errors
     /// If the batch is empty or larger than `BATCH`, has not as many labels as images, or a label
     /// names no class.
-    pub fn backward<I: Borrow<N::Image>>(
+    pub fn backward<I: ReadAs<N::Image>>(
         &mut self,
         net: &N,
         images: &[I],

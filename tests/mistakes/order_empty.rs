@@ -1,10 +1,14 @@
 //! An empty list.
 
-use nin::nin;
+use nin::prelude::*;
 
 nin! {
     pub Net<
     >
 }
 
-fn main() {}
+fn main() {
+    let net = Net::new(1);
+    let image = Image::from_fn(|_channel, _row, _column| 0.5);
+    println!("{:?}", net.forward(&image, &mut Net::scratch()));
+}

@@ -1,6 +1,6 @@
 //! `input` twice.
 
-use nin::nin;
+use nin::prelude::*;
 
 nin! {
     pub Net<
@@ -12,4 +12,8 @@ nin! {
     >
 }
 
-fn main() {}
+fn main() {
+    let net = Net::new(1);
+    let image = Image::from_fn(|_channel, _row, _column| 0.5);
+    println!("{:?}", net.forward(&image, &mut Net::scratch()));
+}

@@ -1,6 +1,6 @@
 //! A word of Rust as the name.
 
-use nin::nin;
+use nin::prelude::*;
 
 nin! {
     pub Self<

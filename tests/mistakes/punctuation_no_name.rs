@@ -1,6 +1,6 @@
 //! No name.
 
-use nin::nin;
+use nin::prelude::*;
 
 nin! {
     <

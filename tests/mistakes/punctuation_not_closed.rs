@@ -1,6 +1,6 @@
 //! No `>` at the end.
 
-use nin::nin;
+use nin::prelude::*;
 
 nin! {
     pub Net<
@@ -9,4 +9,8 @@ nin! {
         global_avg_pool,
 }
 
-fn main() {}
+fn main() {
+    let net = Net::new(1);
+    let image = Image::from_fn(|_channel, _row, _column| 0.5);
+    println!("{:?}", net.forward(&image, &mut Net::scratch()));
+}

@@ -1,10 +1,14 @@
 //! Two nets in one macro.
 
-use nin::nin;
+use nin::prelude::*;
 
 nin! {
     pub Net<input(1, 28, 28), block(10, kernel = 5), global_avg_pool>
     pub Other<input(1, 28, 28), block(10, kernel = 5), global_avg_pool>
 }
 
-fn main() {}
+fn main() {
+    let net = Net::new(1);
+    let image = Image::from_fn(|_channel, _row, _column| 0.5);
+    println!("{:?}", net.forward(&image, &mut Net::scratch()));
+}

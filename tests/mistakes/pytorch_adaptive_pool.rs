@@ -1,6 +1,6 @@
 //! `AdaptiveAvgPool2d`.
 
-use nin::nin;
+use nin::prelude::*;
 
 nin! {
     pub Net<
@@ -10,4 +10,8 @@ nin! {
     >
 }
 
-fn main() {}
+fn main() {
+    let net = Net::new(1);
+    let image = Image::from_fn(|_channel, _row, _column| 0.5);
+    println!("{:?}", net.forward(&image, &mut Net::scratch()));
+}

@@ -69,7 +69,7 @@ pub(super) fn items(name: &Ident, net: &Net, plan: &Plan) -> TokenStream {
 
             /// The logits of many images, each to the bit as [`forward`](Self::forward) gives them.
             #[must_use]
-            pub fn forward_batch<I: rt::Borrow<rt::Image<#c, #h, #w>> + rt::Sync>(
+            pub fn forward_batch<I: rt::ReadAs<rt::Image<#c, #h, #w>> + rt::Sync>(
                 &self,
                 images: &[I],
             ) -> rt::Vec<[f32; #classes]> {
@@ -80,7 +80,7 @@ pub(super) fn items(name: &Ident, net: &Net, plan: &Plan) -> TokenStream {
             ///
             /// # Panics
             /// If there are not as many logits as images.
-            pub fn forward_batch_into<I: rt::Borrow<rt::Image<#c, #h, #w>> + rt::Sync>(
+            pub fn forward_batch_into<I: rt::ReadAs<rt::Image<#c, #h, #w>> + rt::Sync>(
                 &self,
                 images: &[I],
                 logits: &mut [[f32; #classes]],

@@ -29,6 +29,12 @@ impl Pass<'_> {
         let computed = self.flow.map(Option::unwrap_or_default);
         error.offers = offers::mismatch(self.source, element, axes, &wrong, computed);
         self.errors.push(error);
+        self.mismatches += 1;
+        if self.trusting {
+            for &i in &wrong {
+                self.flow[i] = Some(expect.value[i].value).filter(|&number| number > 0);
+            }
+        }
     }
 }
 

@@ -61,7 +61,9 @@ pub(super) fn notes(axes: [Axis; 2], op: &Op) -> Vec<String> {
     }
     let conv = matches!(op, Op::Conv { .. });
     let nearly = |axis: Axis| {
-        conv && axis.kernel % 2 == 0 && axis.stride == 1 && axis.output().abs_diff(axis.input) == 1
+        conv && axis.kernel.is_multiple_of(2)
+            && axis.stride == 1
+            && axis.output().abs_diff(axis.input) == 1
     };
     if let Some(what) = each(&nearly) {
         let kernel = pair([rows.kernel, columns.kernel]);

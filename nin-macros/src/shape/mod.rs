@@ -10,6 +10,7 @@ mod layers;
 mod limits;
 mod offers;
 mod order;
+mod too_large;
 mod trail;
 mod window;
 
@@ -17,6 +18,7 @@ use crate::diag::Error;
 use crate::net::{Layer, Net, Options, Shape};
 use crate::source::Source;
 use crate::spec::{Element, Kind, Spec};
+use order::Roles;
 use trail::Trail;
 
 /// Channels, rows and columns, as far as they are known.
@@ -25,23 +27,14 @@ pub(crate) type Flow = [Option<u64>; 3];
 /// Checks a spec. There is a net if nothing was wrong, here or before.
 pub(crate) fn check(source: &Source, spec: &Spec, errors: &mut Vec<Error>) -> Option<Net> {
     let roles = order::check(source, spec, errors);
-    let mut pass = Pass {
-        source,
-        spec,
-        errors: Vec::new(),
-        trail: Trail::default(),
-        flow: [None; 3],
-        layers: Vec::new(),
-        arena: 0,
-        field: [(1, 1); 2],
-        image: [None; 2],
-    };
-    if let Some(Kind::Input(shape)) = roles.input.map(|input| &spec.elements[input].kind) {
-        pass.input(&spec.elements[roles.input?], shape);
-    }
-    let elements = spec.elements.iter().enumerate().filter(|&(i, _)| roles.computes(i));
-    for (module, (_, element)) in elements.enumerate() {
-        pass.element(element, module);
+    let mut pass = Pass::new(source, spec, false);
+    pass.run(&roles);
+    // If an author's expectation and the computed shape differ, either may be what was meant. What is
+    // wrong further on counts if it is wrong both ways.
+    if pass.mismatches > 0 {
+        let mut other = Pass::new(source, spec, true);
+        other.run(&roles);
+        pass.errors.retain(|error| other.errors.iter().any(|another| another.at == error.at));
     }
     errors.append(&mut pass.errors);
     if !errors.is_empty() {
@@ -77,9 +70,42 @@ struct Pass<'a> {
     field: [(u64, u64); 2],
     /// The image's rows and columns.
     image: [Option<u64>; 2],
+    /// Shapes so far that were not as expected.
+    mismatches: usize,
+    /// Whether the pass goes on with the expected shape then, not with the computed one.
+    trusting: bool,
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    fn new(source: &'a Source, spec: &'a Spec, trusting: bool) -> Self {
+        Self {
+            source,
+            spec,
+            errors: Vec::new(),
+            trail: Trail::default(),
+            flow: [None; 3],
+            layers: Vec::new(),
+            arena: 0,
+            field: [(1, 1); 2],
+            image: [None; 2],
+            mismatches: 0,
+            trusting,
+        }
+    }
+
+    fn run(&mut self, roles: &Roles) {
+        let elements = &self.spec.elements;
+        if let Some(input) = roles.input.map(|input| &elements[input])
+            && let Kind::Input(shape) = &input.kind
+        {
+            self.input(input, shape);
+        }
+        let computing = elements.iter().enumerate().filter(|&(i, _)| roles.computes(i));
+        for (module, (_, element)) in computing.enumerate() {
+            self.element(element, module);
+        }
+    }
+
     fn input(&mut self, element: &Element, shape: &[Option<crate::source::Word<u64>>; 3]) {
         let names = ["channels", "rows", "columns"];
         for (number, name) in shape.iter().zip(names) {

@@ -4,10 +4,10 @@ use super::axis::Axis;
 use super::trail::pair;
 use crate::diag::{Error, Repair};
 use crate::source::{Edit, Loc, Source, Word};
-use crate::spec::{Call, Element, Given, Kind, Spec, Window};
+use crate::spec::{Call, Element, Kind};
 
 /// How far a search for a number goes.
-const REACH: u64 = 12;
+pub(super) const REACH: u64 = 12;
 
 pub(super) fn edit(edit: Edit, why: impl Into<String>) -> Repair {
     Repair::new([edit], why)
@@ -34,157 +34,6 @@ pub(super) fn widths(element: &Element, input: Option<u64>, at: Loc) -> Vec<Repa
     let expected = expected.map(|n| replace(at, &n.to_string(), "the expected number"));
     let input = input.filter(|&n| n > 1).map(|n| replace(at, &n.to_string(), "as many as come in"));
     expected.into_iter().chain(input).chain([replace(at, "32", "for example")]).collect()
-}
-
-/// Ways out for a window that is larger than what reaches it.
-pub(super) fn too_large(
-    source: &Source,
-    spec: &Spec,
-    element: &Element,
-    axes: [Axis; 2],
-) -> Vec<Vec<Repair>> {
-    let call = &element.call;
-    let largest = axes.map(|axis| axis.padded().min(axis.kernel));
-    let kernels = (0..REACH).filter_map(|less| {
-        let size = [0, 1].map(|i| {
-            if less == 0 || axes[i].output() == 0 {
-                largest[i].saturating_sub(less)
-            } else {
-                axes[i].kernel
-            }
-        });
-        let size = Some(size).filter(|size| !size.contains(&0))?;
-        let why = if less == 0 {
-            "the largest window that fits"
-        } else {
-            "the largest window with which the rest fits too"
-        };
-        Some(edit(kernel_edit(element, source, &pair(size))?, why))
-    });
-    let paddings = (0..REACH).filter_map(|more| {
-        let padding = axes.map(|axis| match axis.kernel.checked_sub(axis.input) {
-            Some(short) if axis.output() == 0 => short.div_ceil(2) + more,
-            _ => axis.padding,
-        });
-        let why = if more == 0 {
-            "the smallest padding that makes it fit"
-        } else {
-            "the smallest padding with which the rest fits too"
-        };
-        Some(edit(call.set(source, "padding", &pair(padding))?, why))
-    });
-    let ceil = match element.kind {
-        Kind::Pool { ceil: false, .. } => call.set(source, "ceil", "true"),
-        _ => None,
-    };
-    let remove = match element.kind {
-        Kind::Pool { .. } => Some(source.remove_item(element.whole)),
-        _ => None,
-    };
-    let mut kernels: Vec<Repair> = kernels.collect();
-    if let Some(swapped) = channels_first(spec) {
-        return vec![vec![swapped]];
-    }
-    let mut offers = Vec::new();
-    // A pool over a single pixel is no repair that anyone wants.
-    if matches!(element.kind, Kind::Pool { .. }) && largest == [1, 1] {
-        kernels.clear();
-    }
-    offers.push(kernels);
-    offers.push(paddings.collect());
-    offers.push(gentler_strides(source, spec, element));
-    offers.push(
-        ceil.map(|ceil| edit(ceil, "the window may hang over the end")).into_iter().collect(),
-    );
-    offers.push(remove.map(|remove| edit(remove, "")).into_iter().collect());
-    offers.push(larger_input(spec, element));
-    offers.retain(|variants| !variants.is_empty());
-    offers
-}
-
-/// An image given as (height, width, channels).
-fn channels_first(spec: &Spec) -> Option<Repair> {
-    let (element, [c, h, w]) = input(spec)?;
-    let swapped = w.value <= 4 && c.value > 4;
-    let text = format!("input({}, {}, {})", w.value, c.value, h.value);
-    swapped.then(|| replace(element.at, &text, "the channels come first"))
-}
-
-fn input(spec: &Spec) -> Option<(&Element, [Word<u64>; 3])> {
-    spec.elements.iter().find_map(|element| match element.kind {
-        Kind::Input([c, h, w]) => Some((element, [c?, h?, w?])),
-        _ => None,
-    })
-}
-
-/// Smaller strides in the layers before this one, the nearest first.
-fn gentler_strides(source: &Source, spec: &Spec, element: &Element) -> Vec<Repair> {
-    let before = spec.elements.iter().take_while(|other| other.at != element.at);
-    let mut repairs = Vec::new();
-    for earlier in before.collect::<Vec<_>>().into_iter().rev() {
-        let Some(window) = window(&earlier.kind) else { continue };
-        let [rows, columns] = stride(earlier, window);
-        for stride in (1..rows.max(columns).min(REACH)).rev() {
-            let name = &earlier.call.name.value;
-            let text = pair([rows.min(stride), columns.min(stride)]);
-            let why = format!("in the earlier `{name}`, so that it leaves more");
-            repairs.extend(earlier.call.set(source, "stride", &text).map(|set| edit(set, why)));
-        }
-    }
-    repairs
-}
-
-fn window(kind: &Kind) -> Option<&Window> {
-    match kind {
-        Kind::Block(convs) | Kind::Conv(convs) => Some(&convs.window),
-        Kind::Pool { window, .. } => Some(window),
-        _ => None,
-    }
-}
-
-fn stride(element: &Element, window: &Window) -> [u64; 2] {
-    match (window.stride, window.kernel) {
-        (Given::Is(stride), _) => stride.value,
-        // A pool's stride is its window.
-        (Given::Default, Given::Is(kernel)) if matches!(element.kind, Kind::Pool { .. }) => {
-            kernel.value
-        }
-        _ => [1; 2],
-    }
-}
-
-/// The smallest image that still gives this element one window.
-fn larger_input(spec: &Spec, element: &Element) -> Vec<Repair> {
-    let Some((first, [c, h, w])) = input(spec) else { return Vec::new() };
-    let mut need = [1, 1];
-    let upto = spec.elements.iter().position(|other| other.at == element.at).unwrap_or(0);
-    for earlier in spec.elements[..=upto].iter().rev() {
-        let Some(window) = window(&earlier.kind) else { continue };
-        let Given::Is(kernel) = window.kernel else { return Vec::new() };
-        let stride = stride(earlier, window);
-        let padding = match window.padding {
-            Given::Is(padding) => padding.value,
-            _ => [0; 2],
-        };
-        for i in 0..2 {
-            let axis = Axis {
-                input: 0,
-                kernel: kernel.value[i],
-                stride: stride[i].max(1),
-                padding: padding[i],
-                ceil: false,
-            };
-            need[i] = axis.smallest_input(need[i]);
-        }
-    }
-    let sizes =
-        (0..2 * REACH).map(|more| [h.value.max(need[0] + more), w.value.max(need[1] + more)]);
-    sizes
-        .map(|[rows, columns]| {
-            let text = format!("input({}, {rows}, {columns})", c.value);
-            replace(first.at, &text, "the smallest image for this net")
-        })
-        .collect()
 }
 
 /// Ways out for a shape that is not the expected one.
@@ -272,9 +121,11 @@ fn windows_for(
 /// A dropout that is no probability below 1.
 pub(super) fn dropout(source: &Source, p: Word<f64>) -> Error {
     let text = source.text(p.at);
-    let what =
-        format!("`dropout` takes the probability that a value is dropped, and {text} is none");
-    let form = "0 ≤ p < 1; what is kept is scaled by 1 / (1 − p), so p = 1 can't be";
+    let what = match p.value {
+        1.0 => "`dropout` with probability 1 would drop everything".to_owned(),
+        _ => format!("`dropout` takes a probability, and {text} is none"),
+    };
+    let form = "0 ≤ p < 1, since what is kept is scaled by 1 / (1 − p)";
     let error = Error::new(p.at, what).because("form", form);
     let error = match p.value {
         percent @ 1.0..100.0 if percent > 1.0 => {

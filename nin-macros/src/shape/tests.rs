@@ -69,7 +69,7 @@ fn every_word_of_the_grammar_is_understood() {
         "pub(crate) A<input(1, 8, 8,), block(4, 5, 6, kernel = (3, 1), stride = (1, 2), padding = (1, 0),), global_avg_pool,> ",
         "pub(in crate::a) A<input(1, 8, 8), conv(4, kernel = 3, relu = false, algorithm = direct), global_avg_pool -> (4, 1, 1)>",
         "#[derive(Clone)] #[cfg(test)] A<input(1, 8, 8) -> (1, 8, 8), avg_pool(2), max_pool((2, 1), stride = (1, 2), padding = (1, 0), ceil = false), block(3, kernel = 1, algorithm = auto), dropout(0), global_avg_pool> where algorithm = direct,",
-        "A<input(1, 8, 8), conv(1_0, kernel = 0x2), global_avg_pool> where weights = \"w.safetensors\", storage = f16, ram_budget = 256 KiB",
+        "A<input(1, 8, 8), conv(1_0, kernel = 0x2), global_avg_pool> where storage = f16, ram_budget = 256 KiB",
         "A<input(1, 8, 8), conv(10, kernel = 2), global_avg_pool> where ram_budget = 1MiB, storage = f32",
         "r#type<input(1, 8, 8), conv(10, kernel = 2), global_avg_pool> where ram_budget = 4096",
     ];
@@ -81,10 +81,69 @@ fn every_word_of_the_grammar_is_understood() {
 #[test]
 fn options_arrive_in_the_net() {
     let spec = "A<input(1, 8, 8), conv(10, kernel = 2), global_avg_pool> \
-        where algorithm = direct, weights = \"w.safetensors\", storage = f16, ram_budget = 256 KiB";
+        where algorithm = direct, storage = f16, ram_budget = 256 KiB";
     let options = net(spec).options;
-    assert_eq!(options.weights.as_deref(), Some("w.safetensors"));
     assert_eq!(options.ram_budget, Some(256 * 1024));
     assert_eq!(options.storage, crate::net::Storage::F16);
     assert_eq!(options.algorithm, crate::net::Algorithm::Direct);
+}
+
+#[test]
+fn sizes_and_refusals_are_those_of_pytorch() {
+    for line in include_str!("pytorch_sizes.txt").lines().filter(|line| !line.starts_with('#')) {
+        let (operation, numbers) = line.split_once(' ').expect("an operation and its numbers");
+        let numbers: Vec<u64> =
+            numbers.split(' ').map(|n| n.parse().expect("a whole number")).collect();
+        let [input, kernel, stride, padding, ceil, output] = numbers[..] else { panic!("{line}") };
+        // The single row is read by a single row; the columns are put to the test.
+        let slide = format!("stride = {stride}, padding = (0, {padding})");
+        let element = match operation {
+            "conv" => format!("conv(2, kernel = (1, {kernel}), {slide})"),
+            _ => format!("max_pool((1, {kernel}), {slide}, ceil = {})", ceil == 1),
+        };
+        let spec =
+            format!("A<input(1, 1, {input}), {element}, conv(1, kernel = 1), global_avg_pool>");
+        let checked = check(&Source::new(spec.parse().expect("the test's spec lexes")));
+        let computed = checked.net.map_or(0, |net| net.layers[0].output.w as u64);
+        assert_eq!(computed, output, "{line}: {:?}", checked.errors);
+    }
+}
+
+#[test]
+fn remarks_stand_in_notes() {
+    for (element, note) in [
+        (
+            "max_pool(2, stride = 3)",
+            Some("stride 3 is larger than the window 2: some rows and columns are never looked at"),
+        ),
+        ("max_pool((2, 1), stride = (2, 1))", None),
+        ("conv(4, kernel = 3, stride = 3)", None),
+        (
+            "conv(4, kernel = 4, stride = 4)",
+            Some("cut off at the end: 2 rows and 3 columns, which no window reaches"),
+        ),
+        (
+            "conv(4, kernel = 4, padding = 2)",
+            Some("kernel 4 is even, so no padding keeps the number of rows and columns"),
+        ),
+        (
+            "conv(4, kernel = (1, 4), padding = (0, 2))",
+            Some("kernel (1, 4) is even, so no padding keeps the number of columns"),
+        ),
+        (
+            "conv(4, kernel = 1, padding = 1)",
+            Some(
+                "padding is as large as the window: the outermost rows and columns see nothing but zeros",
+            ),
+        ),
+        ("conv(4, kernel = 3, padding = 1)", None),
+    ] {
+        let net =
+            net(&format!("A<input(1, 30, 31), {element}, conv(10, kernel = 1), global_avg_pool>"));
+        let notes = &net.layers[0].notes;
+        match note {
+            Some(note) => assert!(notes.iter().any(|n| n == note), "{element}: {notes:?}"),
+            None => assert!(notes.iter().all(|n| n.starts_with("cut off")), "{element}: {notes:?}"),
+        }
+    }
 }

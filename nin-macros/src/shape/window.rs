@@ -3,7 +3,7 @@
 use super::axis::Axis;
 use super::formula::misfit;
 use super::trail::{pair, window as text};
-use super::{Pass, offers};
+use super::{Pass, offers, too_large};
 use crate::diag::Error;
 use crate::net::Window;
 use crate::source::{Loc, Word};
@@ -129,7 +129,7 @@ impl Pass<'_> {
             if let Some(eater) = self.trail.eater() {
                 error = error.because("because", eater);
             }
-            error.offers = offers::too_large(self.source, self.spec, element, axes);
+            error.offers = too_large::offers(self.source, self.spec, element, axes);
             self.errors.push(error);
             return None;
         }

@@ -12,6 +12,7 @@ use crate::source::{Edit, Loc, Word};
 impl Parser<'_> {
     pub(super) fn element(&mut self, at: &mut usize, end: usize) -> Option<Element> {
         let source = self.source;
+        self.label(at, end);
         let start = *at;
         let Some(call) = self.call(at, end) else {
             *at = self.next_comma(start, end);
@@ -31,6 +32,39 @@ impl Parser<'_> {
         Some(Element { at: called, whole, call, kind, expect })
     }
 
+    /// Steps over `conv1:` and `self.conv1 =`, which give a layer a name of its own.
+    fn label(&mut self, at: &mut usize, end: usize) {
+        let source = self.source;
+        let sign = self.path_end(*at, end);
+        let names = matches!(source.get(sign), ":" | "=") && source.is_ident(*at);
+        let joint = ["::", "=>", "=="].iter().any(|pair| source.is_operator(sign, pair));
+        if !names || joint || sign + 1 >= end || !source.is_ident(sign + 1) {
+            return;
+        }
+        let label = Loc::new(*at..sign + 1);
+        let why = "layers are called by their place, as in PyTorch's Sequential: `0.0`, `0.2`, …";
+        let error = Error::new(label, "an element has no name of its own");
+        self.errors.push(error.because("because", why).offer(label, "", ""));
+        *at = sign + 1;
+    }
+
+    /// The end of `nn.Conv2d`, `torch::nn::Conv2d` or a plain word.
+    fn path_end(&self, start: usize, end: usize) -> usize {
+        let source = self.source;
+        let mut last = start;
+        loop {
+            let dots = match source.get(last + 1) {
+                "." => 1,
+                ":" if source.is_operator(last + 1, "::") => 2,
+                _ => return last + 1,
+            };
+            if last + dots + 1 >= end || !source.is_ident(last + dots + 1) {
+                return last + 1;
+            }
+            last += dots + 1;
+        }
+    }
+
     /// A name, perhaps with a path in front, and its arguments in whatever brackets.
     fn call(&mut self, at: &mut usize, end: usize) -> Option<Call> {
         let source = self.source;
@@ -38,21 +72,8 @@ impl Parser<'_> {
         if !source.is_ident(start) {
             return None;
         }
-        let mut last = start;
-        // `nn.Conv2d`, `torch::nn::Conv2d`
-        loop {
-            let dots = match source.get(last + 1) {
-                "." => 1,
-                ":" if source.is_operator(last + 1, "::") => 2,
-                _ => break,
-            };
-            if last + dots + 1 >= end || !source.is_ident(last + dots + 1) {
-                break;
-            }
-            last += dots + 1;
-        }
-        let name = Word { value: source.get(last).to_owned(), at: Loc::new(start..last + 1) };
-        *at = last + 1;
+        *at = self.path_end(start, end);
+        let name = Word { value: source.get(*at - 1).to_owned(), at: Loc::new(start..*at) };
         let open = *at;
         if *at < end && source.opens(open) {
             *at = source.skip(open).min(end);
@@ -216,18 +237,12 @@ impl Parser<'_> {
             );
             let whole = Loc::new(at.start - 2..at.end);
             let mut error = Error::new(at, what);
-            if arguments.len() == 2 {
-                let size = self.source.text(Loc::new(at.start + 1..at.end - 1));
-                // The right number of channels is among those of the spec's own widths.
-                error.offers.push(
-                    self.channels()
-                        .iter()
-                        .map(|c| {
-                            let text = format!("({c}, {size})");
-                            Repair::new([Edit { at, text }], "")
-                        })
-                        .collect(),
-                );
+            if let [a, b] = &arguments[..] {
+                let [a, b] = [a, b].map(|argument| argument.spelled(self.source, None));
+                let channels = self.channels().into_iter().map(|c| format!("({c}, {a}, {b})"));
+                // Channels and one size for both, or a size without its channels.
+                let shapes = std::iter::once(format!("({a}, {b}, {b})")).chain(channels);
+                error = error.offer_any(shapes.map(|text| Repair::new([Edit { at, text }], "")));
             }
             self.errors.push(error.offer(whole, "", "the shape may be left out"));
             return None;

@@ -128,6 +128,13 @@ pub(super) fn translate(call: &Call, name: Name) -> Call {
         };
         arguments.push(Argument { name, value, at: argument.at });
     }
+    // An image as Keras has it: height, width, channels.
+    let numbers = arguments.iter().map(|argument| &argument.value.value);
+    if let (Name::Input, [Value::Int(5..), _, Value::Int(..5)]) =
+        (name, &numbers.collect::<Vec<_>>()[..])
+    {
+        arguments.rotate_right(1);
+    }
     // What has no name stands first.
     arguments.sort_by_key(|argument| argument.name.is_some());
     let close = call.close.filter(|_| name != Name::GlobalAvgPool);

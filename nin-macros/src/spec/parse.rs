@@ -113,14 +113,19 @@ impl Parser<'_> {
         }
         if spec.head.is_some() || at < end {
             let name = source.text(spec.name_at);
-            let what = format!("the list of elements is missing: `{name}<input(…), …>`");
-            let mut error = Error::new(Loc::before(at), what);
-            if at < end {
-                error = error.offer(Loc::before(at), "<", "");
+            let form = "Name<input(…), block(…), …, global_avg_pool>";
+            let error = if at < end {
+                let what = format!("`<` is missing behind `{name}`");
+                Error::new(Loc::before(at), what).offer(Loc::before(at), "<", "")
             } else {
                 let list = "<input(1, 28, 28), block(10, kernel = 5), global_avg_pool>";
-                error = error.offer(Loc::before(at), list, "the smallest net");
-            }
+                Error::new(Loc::before(at), format!("`{name}` has no list of elements")).offer(
+                    Loc::before(at),
+                    list,
+                    "the smallest net",
+                )
+            };
+            let error = error.because("form", form);
             self.errors.push(error);
         }
         (at, end)

@@ -229,9 +229,9 @@ impl Parser<'_> {
 
 /// Numbers in the place of one that can't be guessed.
 fn examples(at: Loc, role: Role) -> impl Iterator<Item = Repair> {
-    let example =
+    let repair =
         move |text: &&str| Repair::new([Edit { at, text: (*text).to_owned() }], "for example");
-    role.examples.iter().map(move |text| example(text))
+    role.examples.iter().map(repair)
 }
 
 fn is_mode(value: &Value) -> bool {

@@ -47,8 +47,9 @@ impl Parser<'_> {
         let error = Error::new(at, what).because("form", name.form());
         let widths = ["32", "10"];
         let variants = widths.map(|width| match (without_kernel, self.in_front(call, width)) {
-            (false, Some(edit)) => Repair::new([edit], "for example")
-                .say(format!("put a width first, such as `{width}`")),
+            (false, Some(edit)) => {
+                Repair::new([edit], "").say(format!("put a width first, such as `{width}`"))
+            }
             _ => {
                 let text = format!("{}({width}, kernel = 3, padding = 1)", name.text());
                 Repair::new([Edit { at, text }], "for example")
@@ -77,20 +78,17 @@ impl Parser<'_> {
         let mut error = Error::new(at, what).because("form", name.form());
         let free = ["kernel", "stride", "padding"];
         let free: Vec<&str> = free.into_iter().filter(|name| call.named(name).is_none()).collect();
-        if rest.len() <= free.len() {
-            let edits = rest.iter().zip(free).map(|(argument, name)| Edit {
-                at: argument.at,
-                text: argument.spelled(source, Some(name)),
-            });
-            let repair = Repair::new(edits, "only widths have no name");
-            error = error.offer_any([repair]);
+        if rest.len() <= free.len() && together(call, rest) {
+            let texts = rest.iter().zip(free).map(|(a, name)| a.spelled(source, Some(name)));
+            let text = texts.collect::<Vec<_>>().join(", ");
+            error = error.offer(at, text, "only widths have no name");
         }
         if let (Name::Block, [only]) = (name, rest) {
             let text = format!("{0}, {0}", only.spelled(source, None));
             error = error.offer(only.at, text, "three widths, for the three convolutions");
         }
-        let removed = Edit { at: Loc::new(widths[0].at.end..at.end), text: String::new() };
-        self.errors.push(error.offer_edit(removed, "one width"));
+        let edits = rest.iter().map(|argument| source.remove_item(argument.at));
+        self.errors.push(error.offer_any([Repair::new(edits, "one width")]));
     }
 
     fn missing_kernel(&mut self, call: &Call, widths: &[&Argument], name: Name) {
@@ -137,12 +135,12 @@ impl Parser<'_> {
         let mut error = Error::new(at, what).because("form", name.form());
         let free = ["stride", "padding"];
         let free: Vec<&str> = free.into_iter().filter(|name| call.named(name).is_none()).collect();
-        if rest.len() <= free.len() {
+        if rest.len() <= free.len() && together(call, rest) {
             let texts = rest.iter().zip(free).map(|(a, name)| a.spelled(self.source, Some(name)));
             error = error.offer(at, texts.collect::<Vec<_>>().join(", "), "");
         }
-        let removed = Edit { at: Loc::new(at.start - 1..at.end), text: String::new() };
-        self.errors.push(error.offer_edit(removed, "the window alone"));
+        let edits = rest.iter().map(|argument| self.source.remove_item(argument.at));
+        self.errors.push(error.offer_any([Repair::new(edits, "the window alone")]));
     }
 
     fn missing_window(&mut self, call: &Call, name: Name) {
@@ -150,8 +148,9 @@ impl Parser<'_> {
         let at = self.called(call);
         let sizes = ["3", "2", "1"];
         let variants = sizes.map(|size| match self.in_front(call, size) {
-            Some(edit) => Repair::new([edit], "for example")
-                .say(format!("put its size first, such as `{size}`")),
+            Some(edit) => {
+                Repair::new([edit], "").say(format!("put its size first, such as `{size}`"))
+            }
             None => {
                 let text = format!("{}({size}, stride = 2)", name.text());
                 Repair::new([Edit { at, text }], "for example")
@@ -160,4 +159,11 @@ impl Parser<'_> {
         let error = Error::new(at, what).because("form", name.form()).offer_any(variants);
         self.errors.push(error);
     }
+}
+
+/// Whether no argument with a name stands between those without.
+fn together(call: &Call, unnamed: &[&Argument]) -> bool {
+    let [first, .., last] = unnamed else { return true };
+    let between = |argument: &&Argument| first.at < argument.at && argument.at < last.at;
+    call.arguments.iter().filter(between).all(|argument| argument.name.is_none())
 }

@@ -129,6 +129,10 @@ fn run(runs: usize, seed: u64) {
             }
             None => assert!(!checked.errors.is_empty(), "{text}: neither a net nor an error"),
         }
+        if i % 64 == 0 {
+            // Planning and writing code takes longer; it must not panic either.
+            assert!(!crate::compile(stream).is_empty(), "{text}");
+        }
         extra::invalidate_current_thread_spans();
     }
     assert!(nets * 1000 > runs, "only {nets} of {runs} specs were valid");

@@ -26,10 +26,10 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// All mistakes, by name.
-fn mistakes() -> Vec<Mistake> {
-    let folder = workspace().join("tests/mistakes");
-    let entries = std::fs::read_dir(folder).expect("the folder of mistakes is there");
+/// All programs in a folder of the facade's tests, by name.
+fn programs(folder: &str) -> Vec<Mistake> {
+    let folder = workspace().join("tests").join(folder);
+    let entries = std::fs::read_dir(folder).expect("the folder is there");
     let mut mistakes: Vec<Mistake> = entries
         .map(|entry| entry.expect("the folder can be listed").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))

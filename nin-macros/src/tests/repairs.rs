@@ -1,11 +1,11 @@
 //! Each mistake gives one error, and each repair that it offers compiles when it is made.
 
-use super::{checked, edited, messages, mistakes};
+use super::{checked, edited, messages, programs};
 
 #[test]
 fn every_mistake_gives_one_error_and_every_repair_compiles() {
     let mut failures = Vec::new();
-    let mistakes = mistakes();
+    let mistakes = programs("mistakes");
     assert!(mistakes.len() >= 45);
     for mistake in &mistakes {
         let (source, result) = checked(&mistake.text);
@@ -54,7 +54,7 @@ fn five_independent_mistakes_give_five_errors_in_the_order_of_the_source() {
             "`block` has no argument `kernal`",
             "`block` gives 32×28×28, not 32×28×29",
             "`padding` is a whole number, not 1.0",
-            "`dropout` takes the probability that a value is dropped, and 1.5 is none",
+            "`dropout` takes a probability, and 1.5 is none",
             "`f61` is no storage",
         ]
     );
@@ -92,6 +92,15 @@ fn what_only_follows_from_a_mistake_is_not_reported() {
         (
             "Net<input(1, 28, 28), block(8, kernel = 3), Flatten(), Linear(8, 32), ReLU(), Linear(32, 10)>",
             4,
+        ),
+        // Either side of a mismatch may be what was meant: 62 follows from 64, not from 65.
+        (
+            "Net<input(3, 64, 64), block(8, kernel = 4, padding = 2) -> (8, 64, 64), block(10, kernel = 3) -> (10, 62, 62), global_avg_pool>",
+            1,
+        ),
+        (
+            "Net<input(3, 64, 64), block(8, kernel = 4, padding = 2) -> (8, 64, 64), block(10, kernel = 3) -> (10, 99, 99), global_avg_pool>",
+            2,
         ),
         ("", 1),
         ("Net", 1),

@@ -1,0 +1,57 @@
+//! `ram_budget`: whether the memory of inference keeps within what the author allows.
+
+use crate::diag::{Error, Repair};
+use crate::net::Net;
+use crate::plan::{LayerPlan, Place, Plan};
+use crate::source::{Edit, Loc};
+use crate::spec::Options;
+
+/// Reports a budget that is exceeded, at its value.
+pub(crate) fn check(options: &Options, net: &Net) -> Option<Error> {
+    let budget = options.ram_budget?;
+    let plan = Plan::new(net);
+    // The runtime allocates whole cache lines.
+    let needed = plan.scratch.div_ceil(16) as u64 * 64;
+    if needed <= budget.value {
+        return None;
+    }
+    let what = format!(
+        "inference needs {} of scratch, the budget is {}",
+        bytes(needed),
+        bytes(budget.value)
+    );
+    let direct = match &options.algorithm {
+        Some(algorithm) => Edit { at: algorithm.at, text: "direct".to_owned() },
+        None => {
+            let behind = Loc::before(budget.at.end);
+            Edit { at: behind, text: ", algorithm = direct".to_owned() }
+        }
+    };
+    let enough = format!("{} KiB", needed.div_ceil(1024));
+    let error = Error::new(budget.at, what)
+        .because("because", costliest(net, &plan))
+        .offer_any([Repair::new([direct], "direct sums need no work space, but take longer")])
+        .offer(budget.at, enough, "what it needs");
+    Some(error)
+}
+
+/// The layer at which most memory is in use, and what its buffers take.
+fn costliest(net: &Net, plan: &Plan) -> String {
+    let place = |place: &Option<Place>| place.as_ref().map_or(0, |p| p.infer.len());
+    let buffers = |layer: &LayerPlan| {
+        let work = layer.conv.as_ref().map_or(0, |conv| conv.work.len());
+        [place(&layer.x), place(&layer.y), work].map(|len| len as u64 * 4)
+    };
+    let layers = net.layers.iter().zip(&plan.layers).map(|(layer, plan)| (layer, buffers(plan)));
+    let most = layers.max_by_key(|(_, buffers)| buffers.iter().sum::<u64>());
+    let Some((layer, most)) = most else { return String::new() };
+    let names = ["its input", "its output", "the work space of its algorithm"];
+    let parts = most.iter().zip(names).filter(|(len, _)| **len > 0);
+    let parts: Vec<String> =
+        parts.map(|(&len, name)| format!("{} for {name}", bytes(len))).collect();
+    format!("layer {} `{}` needs most: {}", layer.module, layer.name, parts.join(", "))
+}
+
+fn bytes(n: u64) -> String {
+    if n < 1024 { format!("{n} B") } else { format!("{} KiB", n.div_ceil(1024)) }
+}

@@ -1,0 +1,18 @@
+//! A pool where `input` belongs.
+
+use nin::prelude::*;
+
+nin! {
+    pub Net<
+        avg_pool(2),
+        input(1, 28, 28),
+        block(10, kernel = 5),
+        global_avg_pool,
+    >
+}
+
+fn main() {
+    let net = Net::new(1);
+    let image = Image::from_fn(|_channel, _row, _column| 0.5);
+    println!("{:?}", net.forward(&image, &mut Net::scratch()));
+}

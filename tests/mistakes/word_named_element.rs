@@ -1,0 +1,18 @@
+//! An element with a name of its own.
+
+use nin::prelude::*;
+
+nin! {
+    pub Net<
+        input(1, 28, 28),
+        first: block(32, kernel = 3),
+        block(10, kernel = 3),
+        global_avg_pool,
+    >
+}
+
+fn main() {
+    let net = Net::new(1);
+    let image = Image::from_fn(|_channel, _row, _column| 0.5);
+    println!("{:?}", net.forward(&image, &mut Net::scratch()));
+}

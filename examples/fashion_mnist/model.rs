@@ -30,8 +30,8 @@ pub trait Model: Sized {
     /// A net of fresh weights or of those in a file.
     fn new(recipe: &Recipe, seed: u64, resume: Option<&Path>) -> nin::Result<Self>;
 
-    /// The mean loss of the images before the step.
-    fn step(&mut self, pixels: &[f32], labels: &[u8], rate: f32) -> nin::Result<f32>;
+    /// The mean loss of the images before the step, and how many of them the net got right.
+    fn step(&mut self, pixels: &[f32], labels: &[u8], rate: f32) -> nin::Result<(f32, usize)>;
 
     /// The logits of each image.
     fn logits(&self, pixels: &[f32]) -> nin::Result<Vec<[f32; 10]>>;
@@ -44,7 +44,7 @@ macro_rules! model {
         $(#[$doc])*
         pub struct $name {
             net: $net,
-            trainer: <$net as Trainable>::Trainer<$batch>,
+            trainer: nin::Trainer<$net, Sgd, $batch>,
         }
 
         impl Model for $name {
@@ -61,10 +61,16 @@ macro_rules! model {
                 Ok(Self { net, trainer: $net::trainer::<$batch>(sgd, seed) })
             }
 
-            fn step(&mut self, pixels: &[f32], labels: &[u8], rate: f32) -> nin::Result<f32> {
+            fn step(
+                &mut self,
+                pixels: &[f32],
+                labels: &[u8],
+                rate: f32,
+            ) -> nin::Result<(f32, usize)> {
                 self.trainer.set_learning_rate(rate);
                 let images = Image::<1, $side, $side>::slice_from(pixels)?;
-                self.trainer.step(&mut self.net, images, labels)
+                let loss = self.trainer.step(&mut self.net, images, labels)?;
+                Ok((loss, self.trainer.correct()))
             }
 
             fn logits(&self, pixels: &[f32]) -> nin::Result<Vec<[f32; 10]>> {

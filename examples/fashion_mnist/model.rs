@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nin::prelude::*;
+use nin::{Trainer, prelude::*};
 
 use crate::{net::FashionNin, train::Recipe};
 
@@ -30,8 +30,8 @@ pub trait Model: Sized {
     /// A net of fresh weights or of those in a file.
     fn new(recipe: &Recipe, seed: u64, resume: Option<&Path>) -> nin::Result<Self>;
 
-    /// The mean loss of the images before the step.
-    fn step(&mut self, pixels: &[f32], labels: &[u8], rate: f32) -> nin::Result<f32>;
+    /// The mean loss of the images before the step, and how many of them the net got right.
+    fn step(&mut self, pixels: &[f32], labels: &[u8], rate: f32) -> nin::Result<(f32, usize)>;
 
     /// The logits of each image.
     fn logits(&self, pixels: &[f32]) -> nin::Result<Vec<[f32; 10]>>;
@@ -40,11 +40,11 @@ pub trait Model: Sized {
 }
 
 macro_rules! model {
-    ($(#[$doc:meta])* $name:ident: $net:ident, images of $side:literal, at most $batch:literal in a step) => {
+    ($(#[$doc:meta])* $name:ident: $net:ident, images of $side:literal, $init:ident, at most $batch:literal in a step) => {
         $(#[$doc])*
         pub struct $name {
             net: $net,
-            trainer: <$net as Trainable>::Trainer<$batch>,
+            trainer: Trainer<$net, $batch>,
         }
 
         impl Model for $name {
@@ -53,7 +53,7 @@ macro_rules! model {
             fn new(recipe: &Recipe, seed: u64, resume: Option<&Path>) -> nin::Result<Self> {
                 let net = match resume {
                     Some(path) => $net::load(path)?,
-                    None => $net::new(seed),
+                    None => $net::with_init(Init::$init, seed),
                 };
                 let sgd = Sgd::new(recipe.rate)
                     .momentum(recipe.momentum)
@@ -61,10 +61,16 @@ macro_rules! model {
                 Ok(Self { net, trainer: $net::trainer::<$batch>(sgd, seed) })
             }
 
-            fn step(&mut self, pixels: &[f32], labels: &[u8], rate: f32) -> nin::Result<f32> {
+            fn step(
+                &mut self,
+                pixels: &[f32],
+                labels: &[u8],
+                rate: f32,
+            ) -> nin::Result<(f32, usize)> {
                 self.trainer.set_learning_rate(rate);
                 let images = Image::<1, $side, $side>::slice_from(pixels)?;
-                self.trainer.step(&mut self.net, images, labels)
+                let loss = self.trainer.step(&mut self.net, images, labels)?;
+                Ok((loss, self.trainer.correct()))
             }
 
             fn logits(&self, pixels: &[f32]) -> nin::Result<Vec<[f32; 10]>> {
@@ -80,9 +86,9 @@ macro_rules! model {
 
 model!(
     /// The small net and its trainer.
-    FashionTraining: FashionNin, images of 28, at most 256 in a step
+    FashionTraining: FashionNin, images of 28, KaimingUniform, at most 256 in a step
 );
 model!(
     /// The book's net and its trainer.
-    BookTraining: D2lNin, images of 224, at most 128 in a step
+    BookTraining: D2lNin, images of 224, XavierUniform, at most 128 in a step
 );

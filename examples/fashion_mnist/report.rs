@@ -36,7 +36,7 @@ pub fn print_confusion(logits: &[[f32; 10]], test: &Data) {
 pub fn draw_curve(path: &Path, epochs: &[Epoch]) -> Result {
     let root = SVGBackend::new(path, (720, 420)).into_drawing_area();
     root.fill(&WHITE)?;
-    let end = epochs.len().max(2) as f32;
+    let end = epochs.len().max(2);
     let highest = epochs.iter().map(|epoch| epoch.loss).fold(0.1, f32::max) * 1.05;
     let mut chart = ChartBuilder::on(&root)
         .caption("Fashion-MNIST", (FONT, 20))
@@ -44,18 +44,17 @@ pub fn draw_curve(path: &Path, epochs: &[Epoch]) -> Result {
         .x_label_area_size(40)
         .y_label_area_size(50)
         .right_y_label_area_size(50)
-        .build_cartesian_2d(1.0..end, 0.0..highest)?
-        .set_secondary_coord(1.0..end, 0.0..1.0_f32);
+        .build_cartesian_2d(1..end, 0.0..highest)?
+        .set_secondary_coord(1..end, 0.0..1.0_f32);
     chart
         .configure_mesh()
         .x_desc("epoch")
         .y_desc("training loss")
-        .x_label_formatter(&|epoch| format!("{epoch:.0}"))
         .light_line_style(TRANSPARENT)
         .draw()?;
     chart.configure_secondary_axes().y_desc("test accuracy").draw()?;
     let points = |value: fn(&Epoch) -> f32| {
-        epochs.iter().enumerate().map(move |(i, epoch)| (i as f32 + 1.0, value(epoch)))
+        epochs.iter().enumerate().map(move |(i, epoch)| (i + 1, value(epoch)))
     };
     let legend = |colour: RGBColor| {
         move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2))

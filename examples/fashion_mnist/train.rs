@@ -73,7 +73,7 @@ pub fn train<M: Model>(
     let mut epochs = Vec::new();
     for epoch in 1..=recipe.epochs {
         random.shuffle(&mut order);
-        let (mut sum, mut seen) = (0.0, 0);
+        let (mut sum, mut right, mut seen) = (0.0, 0, 0);
         for batch in order.chunks(recipe.batch) {
             if stop.load(Ordering::Relaxed) {
                 bar.finish_and_clear();
@@ -92,12 +92,15 @@ pub fn train<M: Model>(
                 labels.push(training.labels()[i]);
             }
             let rate = recipe.rate * recipe.schedule.factor(bar.position() as f32 / steps as f32);
-            sum += model.step(&pixels, &labels, rate)? * batch.len() as f32;
+            let (loss, correct) = model.step(&pixels, &labels, rate)?;
+            sum += loss * batch.len() as f32;
+            right += correct;
             seen += batch.len();
             bar.set_message(format!(
-                "epoch {epoch}/{}, loss {:.3}",
+                "epoch {epoch}/{}, loss {:.3}, accuracy {:.3}",
                 recipe.epochs,
-                sum / seen as f32
+                sum / seen as f32,
+                right as f32 / seen as f32
             ));
             bar.inc(1);
         }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use rten_tensor::prelude::*;
-use tract_onnx::prelude::{Framework, InferenceModelExt, Tensor, tvec};
+use tract_onnx::prelude::*;
 
 use crate::{Job, Run};
 

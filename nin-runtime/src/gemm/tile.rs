@@ -17,6 +17,9 @@ const MAX_VECTORS: usize = 4;
 /// How many rows of a panel ahead a streamed operand is asked for: about the latency of memory.
 const AHEAD: usize = 16;
 
+/// Floats in a cache line.
+const LINE: usize = 16;
+
 /// Computes a tile of `height` rows, at most [`Simd::MAX_ROWS`].
 #[inline(always)]
 pub(super) unsafe fn run<S: Simd, const P: usize, const UNIT_K: bool, const STREAM: bool>(
@@ -83,24 +86,36 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, cons
             for k1 in 0..middle.count {
                 let mut a = a.add(k0 * outer.a + k1 * middle.a);
                 let mut b = b.add(k0 * outer.b + k1 * middle.b);
-                for _ in 0..inner.count {
-                    let mut weights = [simd.splat(0.0); MAX_VECTORS];
-                    for j in 0..vectors {
-                        weights[j] = simd.load(b.add(column(j, gemm.b_panel)));
-                    }
-                    if STREAM {
-                        for panel in 0..P {
-                            simd.prefetch(b.wrapping_add(panel * gemm.b_panel + AHEAD * PANEL));
+                let next = a.wrapping_add(R * a_row);
+                let mut left = inner.count;
+                while left > 0 {
+                    let run = left.min(LINE);
+                    if UNIT_K {
+                        // The next tile's lines, so that they are near when it starts.
+                        for i in 0..R {
+                            simd.prefetch(next.wrapping_add(i * a_row + inner.count - left));
                         }
                     }
-                    for i in 0..R {
-                        let x = simd.splat(*a.add(i * a_row));
+                    for _ in 0..run {
+                        let mut weights = [simd.splat(0.0); MAX_VECTORS];
                         for j in 0..vectors {
-                            sums[i][j] = x.mul_add(weights[j], sums[i][j]);
+                            weights[j] = simd.load(b.add(column(j, gemm.b_panel)));
                         }
+                        if STREAM {
+                            for panel in 0..P {
+                                simd.prefetch(b.wrapping_add(panel * gemm.b_panel + AHEAD * PANEL));
+                            }
+                        }
+                        for i in 0..R {
+                            let x = simd.splat(*a.add(i * a_row));
+                            for j in 0..vectors {
+                                sums[i][j] = x.mul_add(weights[j], sums[i][j]);
+                            }
+                        }
+                        a = a.add(a_step);
+                        b = b.add(inner.b);
                     }
-                    a = a.add(a_step);
-                    b = b.add(inner.b);
+                    left -= run;
                 }
             }
         }

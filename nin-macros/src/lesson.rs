@@ -104,13 +104,15 @@ fn opening(net: &Net) -> String {
     let channels = if c == 1 { "channel" } else { "channels" };
     let classes = net.classes();
     format!(
-        "\nReads images of {c} {channels}, {h} rows and {w} columns, and gives the logits of {classes} classes.\n\n"
+        "\nReads images of {c} {channels}, {h} rows and {w} columns, and gives the logits of \
+            {classes} classes.\n\n"
     )
 }
 
-const LEGEND: &str = "\nShapes are channels×rows×columns; a size is ⌊(input + 2·padding − kernel) / stride⌋ + 1. \
-    Parameters are k·k·in·out weights and a bias for each channel out, multiply-adds are k·k·in·out for \
-    each pixel out, and a value *sees* that part of the image.\n";
+const LEGEND: &str = "\nShapes are channels×rows×columns; a size is \
+    ⌊(input + 2·padding − kernel) / stride⌋ + 1. Parameters are k·k·in·out weights and a bias for \
+    each channel out, multiply-adds are k·k·in·out for each pixel out, and a value *sees* that \
+    part of the image.\n";
 
 /// What a fully connected head would have cost in place of the last block and the global average
 /// pool: one layer, and the head of VGG.
@@ -134,7 +136,8 @@ fn head(net: &Net) -> String {
     };
     format!(
         "\nGlobal average pooling has no parameters, so the head of this net is its last block: \
-         {} parameters. Flattened, the {}×{h}×{w} = {} values that reach it would need {} in one fully \
+         {} parameters. Flattened, the {}×{h}×{w} = {} values that reach it would need {} in one \
+         fully \
          connected layer, and {} in a head as VGG has it (4096, 4096, {classes}): {} times \
          as many as this whole net.\n",
         grouped(own as u64),

@@ -26,8 +26,10 @@ pub(crate) fn check(source: &Source, options: &Options, net: &Net) -> Option<Err
     let path = options.weights.as_ref()?;
     let error = match header(&folder().join(&path.value)) {
         Ok(tensors) => misfit(&tensors, &needed(net)).map(|what| {
-            let what = format!("the weights in {} do not fit the net: {what}", source.text(path.at));
-            let why = "names and shapes are those of PyTorch's state_dict() for the same net, written as nested Sequentials";
+            let file = source.text(path.at);
+            let what = format!("the weights in {file} do not fit the net: {what}");
+            let why = "names and shapes are those of PyTorch's state_dict() for the same net, \
+                written as nested Sequentials";
             Error::new(path.at, what).because("because", why)
         })?,
         Err(problem) => Error::new(path.at, format!("{}: {problem}", source.text(path.at)))

@@ -157,7 +157,8 @@ impl fmt::Display for Net {
         let (classes, params, macs) = (self.classes(), self.params(), self.macs());
         writeln!(
             f,
-            "net {input}, {classes} classes, {params} parameters, {macs} multiply-adds, arena {arena_len}"
+            "net {input}, {classes} classes, {params} parameters, {macs} multiply-adds, arena \
+                {arena_len}"
         )?;
         self.layers.iter().try_for_each(|layer| writeln!(f, "{layer}"))
     }

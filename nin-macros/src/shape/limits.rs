@@ -29,7 +29,8 @@ impl Pass<'_> {
         if arena.saturating_mul(4) > ADDRESSABLE || total > u128::from(u64::MAX) {
             let [rows, columns] = kernel;
             let formula = format!(
-                "{rows}·{columns} weights for each of {}·{} pairs of channels, {} in all so far, where 128 TiB (2⁴⁷ bytes) can be addressed",
+                "{rows}·{columns} weights for each of {}·{} pairs of channels, {} in all so \
+                    far, where 128 TiB (2⁴⁷ bytes) can be addressed",
                 input.c,
                 output.c,
                 memory(arena.saturating_mul(4))

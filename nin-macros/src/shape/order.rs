@@ -77,7 +77,11 @@ fn input(source: &Source, spec: &Spec, roles: &mut Roles, errors: &mut Vec<Error
         let again = &spec.elements[i];
         errors.push(
             Error::new(again.at, "the net has an `input` already")
-                .because("because", "a net reads one image; what each layer reads is the output of the one before it")
+                .because(
+                    "because",
+                    "a net reads one image; what each layer reads is the output \
+                    of the one before it",
+                )
                 .offer_edit(source.remove_item(again.whole), ""),
         );
         roles.misplaced.push(i);

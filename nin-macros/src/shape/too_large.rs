@@ -91,7 +91,8 @@ fn padded_blocks(source: &Source, spec: &Spec) -> Option<Repair> {
     let padded: Vec<_> = padded.collect();
     let (_, name, half) = padded.first().filter(|_| padded.len() > 1)?;
     let say = format!(
-        "pad each `block` and `conv` by (kernel − 1) / 2, beginning with `padding = {}` in the first `{name}`",
+        "pad each `block` and `conv` by (kernel − 1) / 2, beginning with `padding = {}` in the \
+            first `{name}`",
         pair(*half)
     );
     let edits = padded.iter().map(|(set, ..)| set.clone());

@@ -94,11 +94,19 @@ impl Pass<'_> {
         let at = element.call.named("padding").map_or(element.at, |argument| argument.at);
         let half = pair([kernel[0] / 2, kernel[1] / 2]);
         let double = pair([0, 1].map(|i| kernel[i].max(2 * padding[i])));
+        let formula = format!(
+            "padding = {} > {} / 2: a window at the border could lie wholly in the padding, which \
+             has no maximum and no mean",
+            pair(padding),
+            pair(kernel)
+        );
+        let smaller = element.call.set(self.source, "padding", &half);
+        let larger = offers::kernel_edit(element, self.source, &double);
         let error = Error::new(at, format!("`{name}` is padded by more than half its window"))
             .because("shapes", self.trail.to(label))
-            .because("formula", format!("padding = {} > {} / 2: a window at the border could lie wholly in the padding, which has no maximum and no mean", pair(padding), pair(kernel)))
-            .offer_any(element.call.set(self.source, "padding", &half).map(|edit| offers::edit(edit, "half the window")))
-            .offer_any(offers::kernel_edit(element, self.source, &double).map(|edit| offers::edit(edit, "the smallest window for this padding")));
+            .because("formula", formula)
+            .offer_any(smaller.map(|edit| offers::edit(edit, "half the window")))
+            .offer_any(larger.map(|edit| offers::edit(edit, "the smallest for this padding")));
         self.errors.push(error);
         false
     }
@@ -119,7 +127,8 @@ impl Pass<'_> {
             let at = kernel_at(element);
             let [kernel_rows, kernel_columns] = known.kernel;
             let what = format!(
-                "the {kernel_rows}×{kernel_columns} window of `{}` is larger than the {rows}×{columns} image that reaches it{}",
+                "the {kernel_rows}×{kernel_columns} window of `{}` is larger than the \
+                    {rows}×{columns} image that reaches it{}",
                 element.call.name.value,
                 if known.padding == [0; 2] { "" } else { ", padding included" },
             );

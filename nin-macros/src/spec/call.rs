@@ -213,8 +213,11 @@ impl Parser<'_> {
     /// Reports what would have to be computed.
     fn expression(&mut self, at: Loc) {
         let text = self.source.text(at);
-        let mut error = Error::new(at, format!("`{text}` is no number"))
-            .because("because", "the compiler works out all shapes from the words of the spec, so each number stands in it itself");
+        let mut error = Error::new(at, format!("`{text}` is no number")).because(
+            "because",
+            "the compiler works out all shapes from the words of the spec, \
+                so each number stands in it itself",
+        );
         if let Some(result) = self.evaluate(at) {
             error = error.offer(at, result.to_string(), "its value");
         }

@@ -127,7 +127,8 @@ impl Parser<'_> {
                 if matches!(name, Name::Conv | Name::Block)
                     && call.arguments.len() != arguments.len()
                 {
-                    let why = "the channels that come in are known from the layer before, so only those that go out are given";
+                    let why = "the channels that come in are known from the layer before, so \
+                        only those that go out are given";
                     error = error.because("because", why);
                 }
                 self.errors.push(error.offer(at, repaired, ""));

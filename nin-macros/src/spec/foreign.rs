@@ -158,13 +158,13 @@ fn order(call: &Call, name: Name) -> &'static [Meaning] {
     use Meaning::{Named, None, Positional};
     const INWARD: Meaning = None("the channels that come in are known");
     match name {
-        // `Conv2d(in, out, kernel, …)`, or with two numbers and no kernel Keras's `(filters, kernel)`.
+        // `Conv2d(in, out, kernel, …)`, or with two numbers and no kernel Keras's `(filters,
+        // kernel)`.
         Name::Conv | Name::Block => {
             let count = call.positional().count();
-            let kernel = call.arguments.iter().filter_map(|argument| argument.name.as_ref());
-            let kernel = kernel.clone().any(|name| meaning(&name.value) == Named("kernel"));
-            let outward = call.arguments.iter().filter_map(|argument| argument.name.as_ref());
-            let outward = outward.clone().any(|name| meaning(&name.value) == Positional);
+            let names = call.arguments.iter().filter_map(|argument| argument.name.as_ref());
+            let has = |wanted| names.clone().any(|name| meaning(&name.value) == wanted);
+            let (kernel, outward) = (has(Named("kernel")), has(Positional));
             match count {
                 1 if outward => &[INWARD],
                 3.. => &[INWARD, Positional, Named("kernel"), Named("stride"), Named("padding")],

@@ -189,7 +189,9 @@ impl Parser<'_> {
             };
             let alone = [Repair::new([alone], "if the last block has one channel per class")];
             edits.push(Edit { at: element.at, text });
-            let why = "a NiN has no fully connected layer: the last block gives one channel per class, and global_avg_pool takes the mean of each, so the head has no weights to overfit";
+            let why = "a NiN has no fully connected layer: the last block gives one channel per \
+                class, and global_avg_pool takes the mean of each, so the head has no weights to \
+                overfit";
             self.errors.push(
                 Error::new(element.at, format!("there is no `{name}` in a spec"))
                     .because("because", why)

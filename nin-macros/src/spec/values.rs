@@ -99,7 +99,8 @@ impl Parser<'_> {
             }
             Value::Word(word) => {
                 let what = format!("{what} is a number, not the name `{word}`");
-                let why = "the compiler works out all shapes from the words of the spec, and can't see the value of a name";
+                let why = "the compiler works out all shapes from the words of the spec, and \
+                    can't see the value of a name";
                 let error = Error::new(at, what).because("because", why);
                 self.errors.push(error.offer_any(examples(at, role)));
                 return None;
@@ -169,7 +170,8 @@ impl Parser<'_> {
             return Given::Is(Word { value: [padding; 2], at });
         }
         let why = format!(
-            "kernel = {kernel} is even, so nothing keeps the size: it would take half a row of padding on each side"
+            "kernel = {kernel} is even, so nothing keeps the size: it would take half a row of \
+                padding on each side"
         );
         let mut error = error.because("because", why);
         for odd in [kernel + 1, kernel.saturating_sub(1)] {

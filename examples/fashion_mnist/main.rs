@@ -33,7 +33,7 @@ struct Options {
     /// The net to train
     #[arg(long, value_enum, default_value_t = Net::Small)]
     net: Net,
-    /// Passes over the training images [default: 30 for the small net, 12 on large sets; 10 for d2l]
+    /// Passes over the training images [default: 40 for the small net, 12 if there are more than 20,000; 10 for d2l]
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
     /// Images in a step, at most 256 for the small net and 128 for d2l [default: 32 and 128]
@@ -69,7 +69,7 @@ impl Options {
     fn recipe(&self, images: usize) -> Recipe {
         let recipe = match self.net {
             Net::Small => Recipe {
-                epochs: if images > 20_000 { 12 } else { 30 },
+                epochs: if images > 20_000 { 12 } else { 40 },
                 batch: 32,
                 rate: 0.05,
                 schedule: Schedule::OneCycle,

@@ -36,17 +36,18 @@ impl Threads {
     #[must_use]
     pub fn new(count: usize) -> Self {
         assert!(count > 0, "a net needs at least one thread");
-        let shared = Arc::new(Shared::default());
-        let workers = (1..count)
-            .map(|i| {
-                let shared = Arc::clone(&shared);
-                std::thread::Builder::new()
-                    .name(format!("nin-{i}"))
-                    .spawn(move || shared.work())
-                    .expect("the system gives another thread")
-            })
-            .collect();
-        Self(Arc::new(Pool { shared, workers }))
+        let mut pool = Pool { shared: Arc::default(), workers: Vec::with_capacity(count - 1) };
+        for i in 1..count {
+            let shared = Arc::clone(&pool.shared);
+            let worker = std::thread::Builder::new().name(format!("nin-{i}"));
+            let worker = worker.spawn(move || shared.work());
+            pool.workers.push(worker.expect("the system gives another thread"));
+        }
+        // A thread allocates when it starts, which belongs to the pool's construction.
+        while pool.shared.started.load(Ordering::Acquire) < pool.workers.len() {
+            std::thread::yield_now();
+        }
+        Self(Arc::new(pool))
     }
 
     /// Runs `f`; nets that run inside use these threads.
@@ -156,6 +157,8 @@ struct Shared {
     busy: AtomicBool,
     panicked: AtomicBool,
     shutdown: AtomicBool,
+    /// Workers whose threads have come to life.
+    started: AtomicUsize,
     sleeping: Mutex<usize>,
     alarm: Condvar,
     /// A copy of `sleeping` that can be read without the lock.
@@ -177,6 +180,7 @@ impl Default for Shared {
             busy: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
             shutdown: AtomicBool::new(false),
+            started: AtomicUsize::new(0),
             sleeping: Mutex::new(0),
             alarm: Condvar::new(),
             sleepers: AtomicUsize::new(0),
@@ -221,6 +225,7 @@ impl Shared {
 
     /// A worker's life: wait for an open job that is new, enter it, help, leave.
     fn work(&self) {
+        self.started.fetch_add(1, Ordering::Release);
         let mut last = 0;
         while let Some(number) = self.wait_for_job(last) {
             last = number;

@@ -43,8 +43,10 @@ pub(super) fn forward(
                 }
             };
             quote! {
-                rt::Forward { shape: &#name::SHAPE, n, x: #source, bias: &params[#bias], relu: #relu }
-                    .#call;
+                let pass = rt::Forward {
+                    shape: &#name::SHAPE, n, x: #source, bias: &params[#bias], relu: #relu
+                };
+                pass.#call;
             }
         }
         (Op::MaxPool { .. }, _) => {

@@ -6,8 +6,11 @@
 
 mod layer;
 mod names;
+mod numbers;
 mod passes;
 mod public;
+#[cfg(test)]
+mod tests;
 mod train;
 
 use proc_macro2::TokenStream;
@@ -27,6 +30,14 @@ pub(crate) fn emit(head: &Head, net: &Net, plan: &Plan, docs: &str) -> TokenStre
     let public = public::items(name, net, plan);
     let network = passes::network(name, net, plan, &names);
     let trainable = train::trainable(name, net, plan, &names);
+    let items = numbers::readable(quote! {
+        #types
+        #checks
+        #public
+        #network
+        #trainable
+        #transforms
+    });
     quote! {
         #attributes
         #[doc = #docs]
@@ -37,12 +48,7 @@ pub(crate) fn emit(head: &Head, net: &Net, plan: &Plan, docs: &str) -> TokenStre
         const _: () = {
             use ::nin::__rt as rt;
 
-            #types
-            #transforms
-            #checks
-            #public
-            #network
-            #trainable
+            #items
         };
     }
 }

@@ -49,7 +49,7 @@ impl<'a> Names<'a> {
         let aliases = layers.filter_map(|(i, layer)| {
             let name = self.layer(i);
             let doc =
-                format!("`{}`, {}: {} → {}.", layer.module, layer.name, layer.input, layer.output);
+                format!(" `{}`, {}: {} → {}.", layer.module, layer.name, layer.input, layer.output);
             let geometry = geometry(layer, i == 0)?;
             Some(quote! {
                 #[doc = #doc]
@@ -74,7 +74,7 @@ impl<'a> Names<'a> {
             let [row_numbers, column_numbers] = numbers;
             quote!(type #name = rt::Tiles<#rows, #columns, #row_numbers, #column_numbers>;)
         });
-        quote!(#(#transforms)* #(#tiles)*)
+        quote!(#(#tiles)* #(#transforms)*)
     }
 }
 

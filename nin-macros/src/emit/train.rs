@@ -224,15 +224,16 @@ fn conv(i: usize, layer: &Layer, plan: &LayerPlan, names: &Names<'_>) -> TokenSt
     let (weights, bias) = (layer::range(&weights), layer::range(&bias));
     let weight_gradient = quote! {
         let [dw, db] = rt::regions(gradients, 1, [#weights, #bias]);
-        rt::WeightGradient { shape: &#name::SHAPE, n, x: #source, dy }.#weight_call(cx, dw, db, work);
+        let pass = rt::WeightGradient { shape: &#name::SHAPE, n, x: #source, dy };
+        pass.#weight_call(cx, dw, db, work);
     };
     let input_gradient = plan.dx.as_ref().map(|_| {
         let input_call = call(conv.input_gradient);
         let transposed = layer::range(&conv.transposed);
         let gate = if plan.gate { quote!(rt::Some(x)) } else { quote!(rt::None) };
         quote! {
-            rt::InputGradient { shape: &#name::SHAPE, n, dy, gate: #gate }
-                .#input_call(cx, &transposed[#transposed], dx, work);
+            let pass = rt::InputGradient { shape: &#name::SHAPE, n, dy, gate: #gate };
+            pass.#input_call(cx, &transposed[#transposed], dx, work);
         }
     });
     quote!(#regions #weight_gradient #input_gradient)

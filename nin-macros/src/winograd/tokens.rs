@@ -7,18 +7,18 @@ use super::program::{Op, Operand, Program};
 use super::rational::Rational;
 use super::{Map, Transform};
 
-/// The type `name` with F(m, r) as its implementation of `::nin::__rt::Transform<m, r, t>`.
+/// The type `name` with F(m, r) as its implementation of the runtime's `Transform`; `rt` is in scope.
 pub(crate) fn transform_impl(name: &Ident, m: usize, r: usize) -> TokenStream {
     let transform = Transform::new(m, r);
-    let doc = transform.to_string();
+    let doc = format!(" {transform}");
     let [m, r, t] = [m, r, m + r - 1].map(Literal::usize_unsuffixed);
     let methods = Map::ALL.map(|map| method(map.name(), transform.program(map)));
     quote! {
         #[doc = #doc]
-        #[derive(::nin::__rt::Clone, ::nin::__rt::Copy)]
+        #[derive(rt::Clone, rt::Copy)]
         struct #name;
 
-        impl ::nin::__rt::Transform<#m, #r, #t> for #name {
+        impl rt::Transform<#m, #r, #t> for #name {
             #(#methods)*
         }
     }
@@ -36,7 +36,8 @@ fn method(name: &str, program: &Program) -> TokenStream {
     let outputs = program.outputs.iter().map(|&output| variable(output));
     quote! {
         #[inline(always)]
-        fn #name<V: ::nin::__rt::Vector>([#(#inputs),*]: [V; #from]) -> [V; #to] {
+        fn #name<V: rt::Vector>(x: [V; #from]) -> [V; #to] {
+            let [#(#inputs),*] = x;
             #(#lets)*
             [#(#outputs),*]
         }
@@ -94,13 +95,14 @@ mod tests {
     #[test]
     fn a_transform_is_a_type_with_readable_methods() {
         let expected = quote! {
-            #[doc = "F(2, 3) on tiles of 4, from the points 0, ±1 and ∞."]
-            #[derive(::nin::__rt::Clone, ::nin::__rt::Copy)]
+            #[doc = " F(2, 3) on tiles of 4, from the points 0, ±1 and ∞."]
+            #[derive(rt::Clone, rt::Copy)]
             struct F2x3;
 
-            impl ::nin::__rt::Transform<2, 3, 4> for F2x3 {
+            impl rt::Transform<2, 3, 4> for F2x3 {
                 #[inline(always)]
-                fn input<V: ::nin::__rt::Vector>([x0, x1, x2, x3]: [V; 4]) -> [V; 4] {
+                fn input<V: rt::Vector>(x: [V; 4]) -> [V; 4] {
+                    let [x0, x1, x2, x3] = x;
                     let t0 = x0 - x2;
                     let t1 = x1 + x2;
                     let t2 = x2 - x1;
@@ -108,7 +110,8 @@ mod tests {
                     [t0, t1, t2, t3]
                 }
                 #[inline(always)]
-                fn weight<V: ::nin::__rt::Vector>([x0, x1, x2]: [V; 3]) -> [V; 4] {
+                fn weight<V: rt::Vector>(x: [V; 3]) -> [V; 4] {
+                    let [x0, x1, x2] = x;
                     let t0 = x0 + x2;
                     let t1 = t0.scale(0.5);
                     let t2 = x1.scale_add(0.5, t1);
@@ -116,7 +119,8 @@ mod tests {
                     [x0, t2, t3, x2]
                 }
                 #[inline(always)]
-                fn output<V: ::nin::__rt::Vector>([x0, x1, x2, x3]: [V; 4]) -> [V; 2] {
+                fn output<V: rt::Vector>(x: [V; 4]) -> [V; 2] {
+                    let [x0, x1, x2, x3] = x;
                     let t0 = x0 + x1;
                     let t1 = x2 + t0;
                     let t2 = x1 + x3;
@@ -124,13 +128,15 @@ mod tests {
                     [t1, t3]
                 }
                 #[inline(always)]
-                fn output_adjoint<V: ::nin::__rt::Vector>([x0, x1]: [V; 2]) -> [V; 4] {
+                fn output_adjoint<V: rt::Vector>(x: [V; 2]) -> [V; 4] {
+                    let [x0, x1] = x;
                     let t0 = x0 + x1;
                     let t1 = x0 - x1;
                     [x0, t0, t1, x1]
                 }
                 #[inline(always)]
-                fn weight_adjoint<V: ::nin::__rt::Vector>([x0, x1, x2, x3]: [V; 4]) -> [V; 3] {
+                fn weight_adjoint<V: rt::Vector>(x: [V; 4]) -> [V; 3] {
+                    let [x0, x1, x2, x3] = x;
                     let t0 = x1 + x2;
                     let t1 = t0.scale_add(0.5, x0);
                     let t2 = x1.scale(0.5);

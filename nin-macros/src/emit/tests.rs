@@ -1,0 +1,50 @@
+//! Whole expansions as a person reads them. `INSTA_UPDATE=always cargo test -p nin-macros` writes
+//! them anew after a change, to be read in the diff.
+
+use proc_macro2::TokenStream;
+
+use crate::compile;
+
+/// The fewest words that make a net.
+const MINIMAL: &str = "MinimalNin<input(1, 8, 8), conv(3, kernel = 3), global_avg_pool>";
+
+/// Every element, and what its arguments can be.
+const EVERYTHING: &str = "
+    /// Three widths to a block, and a last convolution without ReLU.
+    pub(crate) FullNin<
+        input(3, 30, 41),
+        block(24, 20, 16, kernel = (5, 3), stride = 2, padding = (2, 1)) -> (16, 15, 21),
+        max_pool(3, stride = 2, padding = 1),
+        dropout(0.25),
+        conv(32, kernel = (3, 5), padding = (1, 2)),
+        avg_pool((3, 2), stride = 2, ceil = true),
+        conv(10, kernel = 1, relu = false, algorithm = direct),
+        global_avg_pool,
+    >";
+
+fn expand(spec: &str) -> TokenStream {
+    compile(spec.parse().expect("the spec lexes"))
+}
+
+/// The expansion, laid out as rustfmt would.
+fn pretty(spec: &str) -> String {
+    let file = syn::parse2(expand(spec)).expect("the expansion is a list of items");
+    prettyplease::unparse(&file)
+}
+
+#[test]
+fn the_smallest_net_expands_to_this() {
+    insta::assert_snapshot!("minimal", pretty(MINIMAL));
+}
+
+#[test]
+fn a_net_of_every_element_expands_to_this() {
+    insta::assert_snapshot!("everything", pretty(EVERYTHING));
+}
+
+#[test]
+fn the_same_spec_gives_the_same_tokens_whatever_was_compiled_before() {
+    let text = |spec| expand(spec).to_string();
+    let (minimal, everything) = (text(MINIMAL), text(EVERYTHING));
+    assert_eq!([text(EVERYTHING), text(MINIMAL)], [everything, minimal]);
+}

@@ -75,7 +75,7 @@ impl Context {
     /// hand-over the calling thread does everything itself.
     pub fn for_each(&self, tasks: usize, work: usize, task: impl Fn(usize) + Sync) {
         /// What one core does in about three times the time of a hand-over; tests share everything.
-        const WORTHWHILE: usize = if cfg!(test) { 0 } else { 1 << 17 };
+        const WORTHWHILE: usize = if cfg!(test) { 1 } else { 1 << 17 };
         #[cfg(feature = "parallel")]
         if let Some(threads) = self.threads.as_ref().filter(|_| tasks > 1 && work >= WORTHWHILE) {
             threads.run(tasks, &task);

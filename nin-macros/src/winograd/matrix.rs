@@ -41,6 +41,7 @@ impl Matrix {
     }
 
     /// The elements, row by row.
+    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = Rational> {
         self.rows.iter().flatten().copied()
     }

@@ -25,6 +25,7 @@ pub(crate) enum Op {
 
 impl Op {
     /// The values that the operation reads.
+    #[cfg(test)]
     pub(crate) fn operands(self) -> impl Iterator<Item = Operand> {
         let (a, b) = match self {
             Op::Add(a, b) | Op::Sub(a, b) | Op::ScaleAdd(a, _, b) => (a, Some(b)),

@@ -40,6 +40,7 @@ pub(super) unsafe fn run<S: Simd, const P: usize, const UNIT_K: bool, const STRE
     heights!(1 2 3 4 5 6 7 8 9 10);
 }
 
+#[expect(clippy::needless_range_loop, reason = "i and j are a tile's rows and columns throughout")]
 #[inline(always)]
 unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, const STREAM: bool>(
     simd: S,

@@ -172,9 +172,12 @@ fn window(kernel: (usize, usize), stride: (usize, usize), padding: (usize, usize
     Window { kernel, stride, padding }
 }
 
-/// Images, channels, input and window: odd sizes, strides above the kernel, padding, one channel,
+/// Images, channels (in and out), input and window.
+type Geometry = (usize, (usize, usize), (usize, usize), Window);
+
+/// Odd sizes, strides above the kernel, padding, one channel,
 /// widths that don't divide by the vectors'.
-fn geometries() -> Vec<(usize, (usize, usize), (usize, usize), Window)> {
+fn geometries() -> Vec<Geometry> {
     vec![
         (1, (1, 1), (1, 1), Window::square(1, 1, 0)),
         (2, (16, 16), (3, 4), Window::square(1, 1, 0)),

@@ -2,7 +2,7 @@
 //!
 //! With the linear maps of [`Transform`], `Y = Aᵀ[(G·W·Gᵀ) ⊙ (Bᵀ·X·B)]A` for each tile of the output
 //! (Lavin and Gray, 2015). Summed over input channels, the products at one point are a matrix
-//! product of tiles × ci and ci × co, so that almost all arithmetic is [`Gemm`](crate::gemm::Gemm)'s.
+//! product of tiles × ci and ci × co, so that almost all arithmetic is that of the one matrix product.
 //!
 //! All passes are made of the same stages. The input's gradient is the convolution of the output's
 //! gradient with the weights turned by 180 degrees. The weights' gradient is `Gᵀ[Σ E ⊙ V]G` over

@@ -8,7 +8,7 @@
 #[path = "fashion_mnist/net.rs"]
 mod net;
 
-use std::{error::Error, path::PathBuf};
+use std::{error::Error, path::PathBuf, process};
 
 use clap::Parser;
 use image::{
@@ -32,12 +32,18 @@ struct Options {
     pictures: Vec<PathBuf>,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+fn main() {
+    if let Err(error) = run(&Options::parse()) {
+        eprintln!("error: {error}");
+        process::exit(1);
+    }
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let net = FashionNin::load(&options.weights)?;
     let mut scratch = FashionNin::scratch();
-    for path in options.pictures {
-        let picture = image::open(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    for path in &options.pictures {
+        let picture = image::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
         let picture = prepare(picture.into_luma8());
         let image = Image::from_fn(|_, y, x| normalise(picture[(x as u32, y as u32)].0[0]));
         let logits = net.forward(&image, &mut scratch);

@@ -20,13 +20,22 @@ import time
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parent.parent
-BUILD = ROOT / "target" / "peers"
-ONNX = BUILD / "onnx"
 
 PYTHON = ["onnxruntime", "openvino", "pytorch-channels-last", "pytorch"]
 RUST = ["tract", "rten", "burn", "candle"]
 WORK = [(net, *work) for net in ("d2l", "small")
         for work in (("forward", 1), ("forward", 16), ("train", 16))]
+
+
+def target_folder():
+    metadata = subprocess.run(["cargo", "metadata", "--no-deps", "--format-version", "1"],
+                              cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    return pathlib.Path(json.loads(metadata.stdout)["target_directory"])
+
+
+TARGET = target_folder()
+BUILD = TARGET / "peers"
+ONNX = BUILD / "onnx"
 
 
 def build(sides):
@@ -38,18 +47,12 @@ def build(sides):
         subprocess.run(command, cwd=HERE / "rust", check=True)
 
 
-def target():
-    metadata = subprocess.run(["cargo", "metadata", "--no-deps", "--format-version", "1"],
-                              cwd=ROOT, check=True, stdout=subprocess.PIPE)
-    return pathlib.Path(json.loads(metadata.stdout)["target_directory"])
-
-
 class Side:
     """A process that times one framework with so many threads."""
 
     def __init__(self, name, threads):
         if name == "nin":
-            command = [target() / "release" / "examples" / "speed"]
+            command = [TARGET / "release" / "examples" / "speed"]
         elif name in RUST:
             command = [BUILD / "release" / "nin-peers", name, ONNX]
         else:
@@ -105,6 +108,11 @@ def processor():
         return platform.processor() or platform.machine()
 
 
+def milliseconds(value):
+    """Three digits that count."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def print_table(names, results, threads):
     """Milliseconds, and in brackets how many times as long as `nin` a side takes."""
     titles = [f"{net}, {work}, {batch}" for net, work, batch in WORK]
@@ -119,9 +127,9 @@ def print_table(names, results, threads):
             if value is None:
                 cells.append("–")
             elif name == "nin" or own is None:
-                cells.append(f"**{value:.3g}**")
+                cells.append(f"**{milliseconds(value)}**")
             else:
-                cells.append(f"{value:.3g} ({value / own:.2f}×)")
+                cells.append(f"{milliseconds(value)} ({value / own:.2f}×)")
         print(f"| {name} {version(name)} | " + " | ".join(cells) + " |")
 
 

@@ -55,68 +55,95 @@ pub struct Epoch {
     pub accuracy: f32,
 }
 
-/// Trains until the recipe's end or until `stop` is set.
+/// What to learn, and how.
+pub struct Task<'a> {
+    pub recipe: Recipe,
+    pub training: &'a Data,
+    pub test: &'a Data,
+    pub seed: u64,
+}
+
+/// Trains until the recipe's end or until `stop` is set. Calls `save` after each epoch and at a stop.
 pub fn train<M: Model>(
     model: &mut M,
-    recipe: &Recipe,
-    training: &Data,
-    test: &Data,
-    seed: u64,
+    task: &Task,
+    save: impl Fn(&M) -> nin::Result<()>,
     stop: &AtomicBool,
 ) -> nin::Result<Vec<Epoch>> {
-    let mut random = Rng::new(seed);
-    let mut order: Vec<usize> = (0..training.len()).collect();
-    let steps = training.len().div_ceil(recipe.batch) * recipe.epochs;
-    let bar = progress_bar(steps);
+    let mut order: Vec<usize> = (0..task.training.len()).collect();
+    let steps = order.len().div_ceil(task.recipe.batch) * task.recipe.epochs;
+    let mut run = Run { model, task, stop, random: Rng::new(task.seed), bar: progress_bar(steps) };
     let start = Instant::now();
-    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     let mut epochs = Vec::new();
-    for epoch in 1..=recipe.epochs {
-        random.shuffle(&mut order);
-        let (mut sum, mut right, mut seen) = (0.0, 0, 0);
-        for batch in order.chunks(recipe.batch) {
-            if stop.load(Ordering::Relaxed) {
-                bar.finish_and_clear();
-                println!("stopped in epoch {epoch}");
-                return Ok(epochs);
-            }
-            pixels.clear();
-            labels.clear();
-            for &i in batch {
-                let change = if recipe.augment {
-                    Augmentation::random(&mut random)
-                } else {
-                    Augmentation::default()
-                };
-                push_image(&mut pixels, training.image(i), change, M::SIDE);
-                labels.push(training.labels()[i]);
-            }
-            let rate = recipe.rate * recipe.schedule.factor(bar.position() as f32 / steps as f32);
-            let (loss, correct) = model.step(&pixels, &labels, rate)?;
-            sum += loss * batch.len() as f32;
-            right += correct;
-            seen += batch.len();
-            bar.set_message(format!(
-                "epoch {epoch}/{}, loss {:.3}, accuracy {:.3}",
-                recipe.epochs,
-                sum / seen as f32,
-                right as f32 / seen as f32
-            ));
-            bar.inc(1);
+    for number in 1..=task.recipe.epochs {
+        run.random.shuffle(&mut order);
+        let name = format!("epoch {number:2}/{}", task.recipe.epochs);
+        let loss = run.epoch(&name, &order)?;
+        save(run.model)?;
+        if stop.load(Ordering::Relaxed) {
+            run.bar.suspend(|| println!("stopped in epoch {number}"));
+            break;
         }
-        let (loss, accuracy) = (sum / seen as f32, accuracy(&predict(model, test)?, test));
-        bar.suspend(|| {
-            println!(
-                "epoch {epoch:2}/{}: loss {loss:.4}, test accuracy {accuracy:.4}, {:.0} s",
-                recipe.epochs,
-                start.elapsed().as_secs_f32()
-            );
+        let accuracy = accuracy(&predict(run.model, task.test)?, task.test);
+        let seconds = start.elapsed().as_secs_f32();
+        run.bar.suspend(|| {
+            println!("{name}: loss {loss:.4}, test accuracy {accuracy:.4}, {seconds:.0} s");
         });
         epochs.push(Epoch { loss, accuracy });
     }
-    bar.finish_and_clear();
+    run.bar.finish_and_clear();
     println!("trained for {:.1} s", start.elapsed().as_secs_f32());
     Ok(epochs)
+}
+
+/// A training that is under way.
+struct Run<'a, M> {
+    model: &'a mut M,
+    task: &'a Task<'a>,
+    stop: &'a AtomicBool,
+    random: Rng,
+    bar: ProgressBar,
+}
+
+impl<M: Model> Run<'_, M> {
+    /// Takes a step for each batch of the training images in this order, and gives the mean loss.
+    fn epoch(&mut self, name: &str, order: &[usize]) -> nin::Result<f32> {
+        let Recipe { batch, rate, schedule, .. } = self.task.recipe;
+        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+        let (mut sum, mut right, mut seen) = (0.0, 0, 0.0);
+        for batch in order.chunks(batch) {
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            self.gather(batch, &mut pixels, &mut labels);
+            let progress = self.bar.position() as f32 / self.bar.length().unwrap_or(1) as f32;
+            let (loss, correct) =
+                self.model.step(&pixels, &labels, rate * schedule.factor(progress))?;
+            sum += loss * batch.len() as f32;
+            right += correct;
+            seen += batch.len() as f32;
+            let (loss, accuracy) = (sum / seen, right as f32 / seen);
+            self.bar.set_message(format!("{name}, loss {loss:.3}, accuracy {accuracy:.3}"));
+            self.bar.inc(1);
+        }
+        Ok(sum / seen)
+    }
+
+    /// Puts the images and labels of a batch into the buffers.
+    fn gather(&mut self, batch: &[usize], pixels: &mut Vec<f32>, labels: &mut Vec<u8>) {
+        let Task { recipe, training, .. } = self.task;
+        pixels.clear();
+        labels.clear();
+        for &i in batch {
+            let change = if recipe.augment {
+                Augmentation::random(&mut self.random)
+            } else {
+                Augmentation::default()
+            };
+            push_image(pixels, training.image(i), change, M::SIDE);
+            labels.push(training.labels()[i]);
+        }
+    }
 }
 
 fn progress_bar(steps: usize) -> ProgressBar {

@@ -44,12 +44,13 @@ pub enum Error {
         /// How many classes the net has.
         classes: usize,
     },
-    /// The loss is not finite; the net has the weights that it had before the step.
+    /// The loss or its gradient is not finite; the net has the weights that it had before the step.
     #[error(
-        "the loss is {loss}: training has diverged (try a lower learning rate, or look for NaN in the images); the weights are those of before this step"
+        "the loss is {loss}{}: training has diverged (try a lower learning rate, or look for NaN in the images); the weights are those of before this step",
+        if loss.is_finite() { ", and its gradient not finite" } else { "" }
     )]
     Diverged {
-        /// The loss: NaN or an infinity.
+        /// The loss: NaN or an infinity, or a number whose gradient has one of these.
         loss: f32,
     },
     /// A weight file does not fit the net.

@@ -115,6 +115,18 @@ impl<N: Network> Weights<N> {
         Self::try_new(|arena| crate::weights::from_bytes(bytes, N::PARAMETERS, arena))
     }
 
+    /// Weights from the bytes of a file that the compiler has checked.
+    ///
+    /// # Panics
+    /// If the bytes do not fit the net, which no generated code gives occasion to.
+    #[must_use]
+    pub fn pretrained(bytes: &[u8]) -> Self {
+        match Self::from_bytes(bytes) {
+            Ok(weights) => weights,
+            Err(error) => panic!("the compiler took weights that do not load: {error}"),
+        }
+    }
+
     /// Writes the weights to a `.safetensors` file; the old file stays whole until the new one is.
     ///
     /// # Errors

@@ -136,15 +136,18 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     ///
     /// # Errors
     /// If the batch is empty or larger than `BATCH`, has not as many labels as images, a label names
-    /// no class, or the loss is not finite. The net is as it was then.
+    /// no class, or the loss or its gradient is not finite. Net and optimizer are then as they were.
     pub fn step<I: ReadAs<N::Image>>(
         &mut self,
         net: &mut N,
         images: &[I],
         labels: &[u8],
     ) -> Result<f32> {
+        let passes = self.passes;
         let loss = self.backward(net, images, labels)?;
-        if !loss.is_finite() {
+        if !loss.is_finite() || !all_finite(&self.gradients) {
+            // The next step draws the masks of dropout that this one should have used.
+            self.passes = passes;
             return Err(Error::Diverged { loss });
         }
         self.apply(net);
@@ -237,6 +240,11 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     pub fn set_learning_rate(&mut self, rate: f32) {
         self.optimizer.set_learning_rate(rate);
     }
+}
+
+/// Whether no value is NaN or infinite, without a branch for each.
+fn all_finite(values: &[f32]) -> bool {
+    values.chunks(4096).all(|chunk| chunk.iter().fold(true, |all, value| all & value.is_finite()))
 }
 
 fn check_batch<N: Network>(max: usize, images: usize, labels: &[u8]) -> Result<()> {

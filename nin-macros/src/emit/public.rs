@@ -12,6 +12,7 @@ pub(super) fn items(name: &Ident, net: &Net, plan: &Plan) -> TokenStream {
     let (classes, params, macs) = (net.classes(), net.params(), net.macs());
     let count = net.layers.len();
     let layers = layers(net, plan);
+    let pretrained = net.options.weights.as_deref().map(pretrained);
     quote! {
         impl #name {
             /// Channels, rows and columns of the images that the net reads.
@@ -124,6 +125,8 @@ pub(super) fn items(name: &Ident, net: &Net, plan: &Plan) -> TokenStream {
                 rt::Weights::from_bytes(bytes).map(|weights| Self { weights })
             }
 
+            #pretrained
+
             /// All parameters as one slice, in the arena's layout; [`PARAMETERS`](Self::PARAMETERS)
             /// tells the places.
             #[must_use]
@@ -154,6 +157,22 @@ pub(super) fn items(name: &Ident, net: &Net, plan: &Plan) -> TokenStream {
             fn fmt(&self, f: &mut rt::fmt::Formatter<'_>) -> rt::fmt::Result {
                 rt::debug::<Self>(f)
             }
+        }
+    }
+}
+
+/// The net with the weights of a file that becomes part of the program, and of what it depends on.
+fn pretrained(file: &str) -> TokenStream {
+    let doc = format!("The net with the weights of `{file}`, which are part of the program.");
+    let path = match std::path::Path::new(file).is_absolute() {
+        true => quote!(#file),
+        false => quote!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #file)),
+    };
+    quote! {
+        #[doc = #doc]
+        #[must_use]
+        pub fn pretrained() -> Self {
+            Self { weights: rt::Weights::pretrained(::core::include_bytes!(#path)) }
         }
     }
 }

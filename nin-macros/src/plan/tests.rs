@@ -1,5 +1,7 @@
 //! The plan of nets from their specs.
 
+mod schedule;
+
 use super::*;
 use crate::check::check;
 use crate::source::Source;

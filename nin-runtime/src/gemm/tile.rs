@@ -113,8 +113,9 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, cons
                                 sums[i][j] = x.mul_add(weights[j], sums[i][j]);
                             }
                         }
-                        a = a.add(a_step);
-                        b = b.add(inner.b);
+                        // Behind the last turn they may lie outside their allocations.
+                        a = a.wrapping_add(a_step);
+                        b = b.wrapping_add(inner.b);
                     }
                     left -= run;
                 }

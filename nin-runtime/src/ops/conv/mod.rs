@@ -43,6 +43,12 @@ impl ConvShape {
         assert!(ci > 0 && co > 0, "a convolution has channels");
         assert!(kernel.0 > 0 && kernel.1 > 0, "a kernel has pixels");
         assert!(stride.0 > 0 && stride.1 > 0, "a stride is positive");
+        let numbers = [ci, co, input.0, input.1, stride.0, stride.1, padding.0, padding.1];
+        let mut i = 0;
+        while i < numbers.len() {
+            assert!(numbers[i] < usize::MAX / 64, "sums of a convolution's sizes do not overflow");
+            i += 1;
+        }
         let h = input.0 + 2 * padding.0;
         let w = input.1 + 2 * padding.1;
         assert!(kernel.0 <= h && kernel.1 <= w, "the kernel fits the padded input");

@@ -228,3 +228,12 @@ fn direct_passes_agree_with_the_reference() {
         }
     }
 }
+
+#[test]
+fn sizes_that_wrap_around_are_refused() {
+    let half = 1 << (usize::BITS - 1);
+    for (stride, padding) in [((1, 1), (half, 0)), ((1, 1), (0, half)), ((usize::MAX, 1), (1, 1))] {
+        let shape = || ConvShape::new((3, 4), (8, 8), (3, 3), stride, padding, Order::ChannelsLast);
+        assert!(std::panic::catch_unwind(shape).is_err(), "stride {stride:?}, padding {padding:?}");
+    }
+}

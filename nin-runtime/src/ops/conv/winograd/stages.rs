@@ -1,6 +1,6 @@
 //! The stages that the passes are made of: rearranging phases, transforming tiles, multiplying.
 
-use super::tile::{Grid, Tile};
+use super::tile::{Grid, MAX_POINTS, Tile};
 use super::{Group, Problem, phase_kernel};
 use crate::gemm::{Axis, Finish, Gemm, Output, Start};
 use crate::ops::conv::ConvShape;
@@ -9,9 +9,6 @@ use crate::{Context, DisjointMut, Order};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ops::Range;
-
-/// The largest tile that transforms are made for, points.
-const MAX_POINTS: usize = 64;
 
 /// Activations of one image, of which tiles are read; around them everything is zero.
 #[derive(Clone, Copy)]

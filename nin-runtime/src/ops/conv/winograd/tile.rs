@@ -31,15 +31,20 @@ pub struct Grid<P> {
     pub(super) column: usize,
 }
 
+/// The largest tile that transforms are made for, points; it has no more outputs or taps.
+pub(super) const MAX_POINTS: usize = 64;
+
 /// The two-dimensional maps of a tile, rows × columns.
 ///
 /// Each reads a grid of vectors and writes another.
 ///
-/// # Safety of the maps
-/// The grids must be valid for reading and for writing as many vectors as the map's name says, and the
-/// second must not overlap the first.
-#[expect(clippy::missing_safety_doc, reason = "the trait says it once for all of its maps")]
-pub trait Tile: Copy + Send + Sync + 'static {
+/// # Safety
+/// Of an implementation: `TILE` is `OUTPUT + KERNEL - 1` along both axes, with at most 64 points in all,
+/// and each map writes its whole grid and touches nothing else.
+///
+/// Of a call of a map: the grids must be valid for reading and for writing as many vectors as the map's
+/// name says, and the second must not overlap the first.
+pub unsafe trait Tile: Copy + Send + Sync + 'static {
     /// Outputs of a tile.
     const OUTPUT: (usize, usize);
     /// The kernel's size.
@@ -104,7 +109,8 @@ pub struct Tiles<
     const CT: usize,
 >(PhantomData<(Rows, Columns)>);
 
-impl<
+// SAFETY: `TILE` does not compile with other sizes; the maps run over the grids that the sizes say.
+unsafe impl<
     Rows: Transform<RM, RR, RT>,
     Columns: Transform<CM, CR, CT>,
     const RM: usize,
@@ -117,7 +123,12 @@ impl<
 {
     const OUTPUT: (usize, usize) = (RM, CM);
     const KERNEL: (usize, usize) = (RR, CR);
-    const TILE: (usize, usize) = (RT, CT);
+    const TILE: (usize, usize) = {
+        assert!(RM > 0 && RR > 0 && CM > 0 && CR > 0, "a tile has outputs and a kernel taps");
+        assert!(RT == RM + RR - 1 && CT == CM + CR - 1, "a tile has a point for each input");
+        assert!(RT * CT <= MAX_POINTS, "a tile has at most 64 points");
+        (RT, CT)
+    };
 
     separable!(input: RT, CT => RT, CT);
     separable!(weight: RR, CR => RT, CT);

@@ -1,14 +1,11 @@
 //! The weights' transforms: forward, turned for the input's gradient, and back for their own.
 
-use super::tile::{Grid, Tile};
+use super::tile::{Grid, MAX_POINTS, Tile};
 use super::{Problem, phase_kernel};
 use crate::ops::conv::ConvShape;
 use crate::simd::{Kernel, PANEL, Simd};
 use crate::{Context, DisjointMut, Order};
 use core::marker::PhantomData;
-
-/// The largest kernel that transforms are made for, taps.
-const MAX_TAPS: usize = 64;
 
 impl ConvShape {
     /// The place, in a panel of the arena, of tap (y, x) of channel `c` of the convolution that is left after
@@ -153,7 +150,7 @@ impl<W: Tile, T: Taps> Kernel for Panel<W, T> {
     fn run<S: Simd>(self, s: S) {
         let (rows, columns) = W::KERNEL;
         for c in 0..self.channels {
-            let mut kernel = [[0.0; PANEL]; MAX_TAPS];
+            let mut kernel = [[0.0; PANEL]; MAX_POINTS];
             for y in 0..rows {
                 for x in 0..columns {
                     kernel[y * columns + x] = self.taps.get(c, y, x);
@@ -216,7 +213,7 @@ impl<W: Tile> Kernel for PanelGradient<'_, W> {
         let (rows, columns) = phase_kernel(self.shape);
         for c in 0..self.channels {
             for lane in (0..PANEL).step_by(S::LANES) {
-                let mut kernel = [s.splat(0.0); MAX_TAPS];
+                let mut kernel = [s.splat(0.0); MAX_POINTS];
                 // SAFETY: `add_gradient` holds `du` to all points of the panel; the kernel has room
                 // for all taps.
                 unsafe {

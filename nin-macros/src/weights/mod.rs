@@ -1,22 +1,20 @@
 //! `weights`: whether the file fits the net. Only its header is read here.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+mod header;
 
-use proc_macro2::TokenStream;
+use std::path::{Path, PathBuf};
 
 use crate::diag::Error;
 use crate::net::{Net, Op};
 use crate::source::{Edit, Loc, Source, Word};
 use crate::spec::Options;
+use header::Tensor;
 
-/// A header that no writer makes is refused before it is read.
-const LONGEST_HEADER: u64 = 16 << 20;
+/// The element types that load, and their bytes.
+const TYPES: [(&str, usize); 3] = [("F32", 4), ("F16", 2), ("BF16", 2)];
 
-/// A tensor of the file, or one that the net needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Tensor {
+/// A tensor that the net needs.
+struct Needed {
     name: String,
     shape: Vec<usize>,
 }
@@ -24,8 +22,8 @@ struct Tensor {
 /// Reports a file that is missing or does not fit, at its path in the spec.
 pub(crate) fn check(source: &Source, options: &Options, net: &Net) -> Option<Error> {
     let path = options.weights.as_ref()?;
-    let error = match header(&folder().join(&path.value)) {
-        Ok(tensors) => misfit(&tensors, &needed(net)).map(|what| {
+    let error = match header::read(&folder().join(&path.value)) {
+        Ok((tensors, data)) => misfit(tensors, data, &needed(net)).map(|what| {
             let file = source.text(path.at);
             let what = format!("the weights in {file} do not fit the net: {what}");
             let why = "names and shapes are those of PyTorch's state_dict() for the same net, \
@@ -75,7 +73,7 @@ fn without(source: &Source, value: Loc) -> Edit {
 }
 
 /// The tensors that the net needs, in its own order.
-fn needed(net: &Net) -> Vec<Tensor> {
+fn needed(net: &Net) -> Vec<Needed> {
     let convs = net.layers.iter().filter_map(|layer| match layer.op {
         Op::Conv { window, .. } => Some((layer, window.kernel)),
         _ => None,
@@ -83,16 +81,15 @@ fn needed(net: &Net) -> Vec<Tensor> {
     convs
         .flat_map(|(layer, (rows, columns))| {
             let (ci, co) = (layer.input.c, layer.output.c);
-            let tensor = |name, shape| Tensor { name: format!("{}.{name}", layer.module), shape };
+            let tensor = |name, shape| Needed { name: format!("{}.{name}", layer.module), shape };
             [tensor("weight", vec![co, ci, rows, columns]), tensor("bias", vec![co])]
         })
         .collect()
 }
 
 /// The first difference between what the file has and what the net needs.
-fn misfit(file: &[Tensor], net: &[Tensor]) -> Option<String> {
-    for needed in net {
-        let Tensor { name, shape } = needed;
+fn misfit(mut file: Vec<Tensor>, data: u64, net: &[Needed]) -> Option<String> {
+    for Needed { name, shape } in net {
         let Some(found) = file.iter().find(|tensor| tensor.name == *name) else {
             return Some(format!("there is no `{name}` of shape {shape:?}"));
         };
@@ -103,64 +100,32 @@ fn misfit(file: &[Tensor], net: &[Tensor]) -> Option<String> {
             ));
         }
     }
-    let extra = file.iter().find(|tensor| net.iter().all(|needed| needed.name != tensor.name))?;
-    Some(format!("the net has no `{}`, which the file has", extra.name))
+    if let Some(extra) = file.iter().find(|tensor| net.iter().all(|n| n.name != tensor.name)) {
+        return Some(format!("the net has no `{}`, which the file has", extra.name));
+    }
+    file.sort_by_key(|tensor| tensor.bytes);
+    misplaced(&file, data, net.len())
 }
 
-/// The tensors of a file, from the JSON at its front.
-fn header(path: &Path) -> Result<Vec<Tensor>, String> {
-    let mut file = File::open(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        _ => error.to_string(),
-    })?;
-    let mut length = [0; 8];
-    let not_one = |_| "this is no safetensors file: it ends in its header".to_owned();
-    file.read_exact(&mut length).map_err(not_one)?;
-    let length = u64::from_le_bytes(length);
-    if length > LONGEST_HEADER {
-        return Err(format!("this is no safetensors file: its header would have {length} bytes"));
-    }
-    let mut text = String::new();
-    let read = file.take(length).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    if (read as u64) < length {
-        return Err("this is no safetensors file: it ends in its header".to_owned());
-    }
-    tensors(&text).ok_or_else(|| "this is no safetensors file: its header is malformed".to_owned())
-}
-
-/// Reads `{"name": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]}, …}`. JSON of this kind is
-/// made of Rust's tokens.
-fn tensors(json: &str) -> Option<Vec<Tensor>> {
-    let source = Source::new(json.trim().parse::<TokenStream>().ok()?);
-    let mut tensors = Vec::new();
-    let mut at = 1;
-    while at + 1 < source.len() {
-        let name = text(&source, at)?;
-        let value = Loc::new(at + 2..source.skip(at + 2));
-        if name != "__metadata__" {
-            tensors.push(Tensor { name, shape: shape(&source, value)? });
+/// What is wrong with the data of tensors that are the net's, in the order of their places.
+fn misplaced(file: &[Tensor], data: u64, needed: usize) -> Option<String> {
+    let mut end = 0;
+    for Tensor { name, dtype, shape, bytes: (from, to) } in file {
+        let Some((_, size)) = TYPES.iter().find(|(known, _)| known == dtype) else {
+            return Some(format!("`{name}` has type {dtype}, and only F32, F16 and BF16 load"));
+        };
+        let start = end;
+        end += size * shape.iter().product::<usize>();
+        if (*from, *to) != (start, end) {
+            return Some(format!(
+                "`{name}` stands at bytes {from}..{to} of the data, expected {start}..{end}"
+            ));
         }
-        at = value.end + 1;
     }
-    let whole = source.get(0) == "{" && source.skip(0) == source.len();
-    whole.then_some(tensors)
-}
-
-/// The numbers of `"shape": […]`.
-fn shape(source: &Source, value: Loc) -> Option<Vec<usize>> {
-    let key = (value.start..value.end).find(|&i| source.get(i) == "\"shape\"")?;
-    let list = key + 2;
-    if source.get(list) != "[" {
-        return None;
+    if file.len() != needed {
+        return Some("a tensor appears twice".to_owned());
     }
-    let numbers = (list + 1..source.skip(list) - 1).filter(|&i| source.get(i) != ",");
-    numbers.map(|i| source.get(i).parse().ok()).collect()
-}
-
-fn text(source: &Source, at: usize) -> Option<String> {
-    let literal = source.get(at);
-    (source.is_literal(at) && source.get(at + 1) == ":")
-        .then(|| literal.trim_matches('"').to_owned())
+    (data != end as u64).then(|| format!("it has {data} bytes of data, expected {end}"))
 }
 
 #[cfg(test)]
@@ -182,9 +147,11 @@ mod tests {
         path
     }
 
+    /// A file with this header, and 80 bytes of data.
     fn with_header(json: &str) -> Vec<u8> {
         let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
         bytes.extend_from_slice(json.as_bytes());
+        bytes.resize(bytes.len() + 80, 0);
         bytes
     }
 
@@ -215,8 +182,33 @@ mod tests {
             ),
             (
                 "extra",
-                FITS.replace("}}", "}, \"fc.bias\": {\"shape\": []}}"),
+                FITS.replace("}}", "}, \"fc.bias\": {\"dtype\": \"F32\", \"shape\": [0], \"data_offsets\": [80, 80]}}"),
                 Some("the net has no `fc.bias`, which the file has"),
+            ),
+            (
+                "type",
+                FITS.replacen("F32", "F64", 1),
+                Some("`0.0.weight` has type F64, and only F32, F16 and BF16 load"),
+            ),
+            (
+                "half",
+                FITS.replacen("F32", "F16", 1),
+                Some("`0.0.weight` stands at bytes 0..72 of the data, expected 0..36"),
+            ),
+            (
+                "order",
+                FITS.replace("[0, 72]", "[8, 80]").replace("[72, 80]", "[0, 8]"),
+                None,
+            ),
+            (
+                "gap",
+                FITS.replace("[72, 80]", "[76, 84]"),
+                Some("`0.0.bias` stands at bytes 76..84 of the data, expected 72..80"),
+            ),
+            (
+                "short",
+                FITS.replace("F32", "BF16").replace("[0, 72]", "[0, 36]").replace("[72, 80]", "[36, 40]"),
+                Some("it has 80 bytes of data, expected 40"),
             ),
             (
                 "json",

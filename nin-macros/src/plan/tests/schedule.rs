@@ -1,0 +1,201 @@
+//! Random nets: the emitted schedule is played on memory that remembers who wrote each element, so that
+//! a buffer which loses what is still to be read is found whatever the plan says of lifetimes.
+
+use std::fmt::Write as _;
+
+use super::super::*;
+use crate::check::check;
+use crate::source::Source;
+
+/// The last writer of each element.
+struct Memory(Vec<Content>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    Nothing,
+    /// What the layer reads, in the order of layers: the output of the one before it.
+    Input(usize),
+    /// The gradient of what the layer writes.
+    Gradient(usize),
+    Work,
+    Logits,
+    LogitsGradient,
+}
+
+impl Memory {
+    fn new(len: usize) -> Self {
+        Self(vec![Content::Nothing; len])
+    }
+
+    fn write(&mut self, place: &Range<usize>, content: Content) {
+        self.0[place.clone()].fill(content);
+    }
+
+    #[track_caller]
+    fn read(&self, place: &Range<usize>, content: Content) {
+        let found = self.0[place.clone()].iter().find(|found| **found != content);
+        assert_eq!(found, None, "{content:?} is gone from {place:?}");
+    }
+}
+
+fn is_dropout(layer: &Layer) -> bool {
+    matches!(layer.op, Op::Dropout { .. })
+}
+
+/// For each layer, the index of the first with the same input: dropouts work in place.
+fn inputs(net: &Net) -> Vec<usize> {
+    let mut current = 0;
+    let mut inputs = Vec::new();
+    for (i, layer) in net.layers.iter().enumerate() {
+        inputs.push(current);
+        if !is_dropout(layer) {
+            current = i + 1;
+        }
+    }
+    inputs
+}
+
+fn play_inference(net: &Net, plan: &Plan) {
+    let mut memory = Memory::new(plan.scratch);
+    if let Some(place) = &plan.arranged {
+        memory.write(&place.infer, Content::Input(0));
+    }
+    for (i, (layer, step)) in net.layers.iter().zip(&plan.layers).enumerate() {
+        if is_dropout(layer) {
+            continue;
+        }
+        let x = step.x.as_ref().map(|x| (&x.infer, Content::Input(inputs(net)[i])));
+        let y = step.y.as_ref().map(|y| (&y.infer, Content::Input(i + 1)));
+        let work = step.conv.as_ref().map(|conv| (&conv.work, Content::Work));
+        for (place, content) in work.iter().chain(&y) {
+            memory.write(place, *content);
+        }
+        for (place, content) in x.iter().chain(&work).chain(&y) {
+            memory.read(place, *content);
+        }
+    }
+}
+
+fn play_training(net: &Net, plan: &Plan) {
+    let inputs = inputs(net);
+    let mut memory = Memory::new(plan.train.image);
+    if let Some(place) = &plan.arranged {
+        memory.write(&place.train, Content::Input(0));
+    }
+    for (i, (layer, step)) in net.layers.iter().zip(&plan.layers).enumerate() {
+        if let (Some(y), false) = (&step.y, is_dropout(layer)) {
+            memory.write(&y.train, Content::Input(i + 1));
+        }
+        if step.y.is_none() {
+            memory.write(&plan.train.logits, Content::Logits);
+        }
+        if let Some(x) = &step.x {
+            memory.read(&x.train, Content::Input(inputs[i]));
+        }
+    }
+    memory.write(&plan.train.dlogits, Content::LogitsGradient);
+    memory.read(&plan.train.logits, Content::Logits);
+    for (i, (layer, step)) in net.layers.iter().zip(&plan.layers).enumerate().rev() {
+        let dy = match (&layer.op, &step.dy) {
+            (Op::GlobalAvgPool, _) => Some((&plan.train.dlogits, Content::LogitsGradient)),
+            (_, dy) => dy.as_ref().map(|dy| (dy, Content::Gradient(i))),
+        };
+        if let Op::Conv { .. } = layer.op {
+            assert!(dy.is_some(), "weights without a gradient");
+        }
+        if let Some((place, content)) = dy {
+            memory.read(place, content);
+        }
+        if let Some(dx) = &step.dx {
+            memory.write(dx, Content::Gradient(i - 1));
+        }
+        // All operands of a step are there at the same time; only dropouts work in place.
+        let dy = dy.filter(|_| !is_dropout(layer));
+        let x = step.x.as_ref().map(|x| (&x.train, Content::Input(inputs[i])));
+        let x = x.filter(|_| layer.params > 0 || step.dx.is_some());
+        for (place, content) in x.into_iter().chain(dy) {
+            memory.read(place, content);
+        }
+    }
+}
+
+/// Weights that are derived from the parameters have places of their own.
+fn check_weights(plan: &Plan) {
+    let mut ends = (0, 0);
+    for conv in plan.layers.iter().filter_map(|layer| layer.conv.as_ref()) {
+        assert_eq!((conv.prepared.start, conv.transposed.start), ends);
+        ends = (conv.prepared.end, conv.transposed.end);
+    }
+    assert_eq!(ends, (plan.prepared, plan.transposed));
+}
+
+/// Xorshift, so that a failure can be run again.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % n as u64).expect("small")
+    }
+
+    fn window(&mut self) -> String {
+        let (rows, columns) = (1 + self.below(5), 1 + self.below(5));
+        let stride = 1 + self.below(3).saturating_sub(1);
+        let padding = self.below(rows.min(columns) / 2 + 1);
+        let kernel = format!("({rows}, {columns})");
+        format!("{kernel}, stride = {stride}, padding = {padding}")
+    }
+
+    /// A spec that may be valid.
+    fn spec(&mut self) -> String {
+        let (c, h, w) = (1 + self.below(4), 6 + self.below(20), 6 + self.below(20));
+        let mut spec = format!("Net<input({c}, {h}, {w}), ");
+        for _ in 0..1 + self.below(7) {
+            let width = 1 + self.below(40);
+            let window = self.window();
+            let element = match self.below(6) {
+                0 => format!("conv({width}, kernel = {window}, relu = {})", self.below(2) == 0),
+                1 => format!("block({width}, {}, 9, kernel = {window})", 1 + self.below(20)),
+                2 => format!("max_pool({window})"),
+                3 => format!("avg_pool({window}, ceil = {})", self.below(2) == 0),
+                4 => "dropout(0.5)".to_owned(),
+                _ => format!("conv({width}, kernel = 3, padding = 1)"),
+            };
+            write!(spec, "{element}, ").expect("strings take everything");
+        }
+        let options = ["", " where algorithm = direct"][self.below(2)];
+        format!("{spec}conv(3, kernel = 1), global_avg_pool>{options}")
+    }
+}
+
+#[test]
+fn no_buffer_of_a_random_net_is_overwritten_while_it_is_needed() {
+    let mut random = Random(0x2545_F491_4F6C_DD1D);
+    let mut played = 0;
+    while played < 300 {
+        let spec = random.spec();
+        let tokens = spec.parse().expect("it lexes");
+        let Some(net) = check(&Source::new(tokens)).net else { continue };
+        let plan = Plan::new(&net);
+        let played_well = std::panic::catch_unwind(|| {
+            play_inference(&net, &plan);
+            play_training(&net, &plan);
+            check_weights(&plan);
+        });
+        assert!(played_well.is_ok(), "{spec}\n{net}");
+        played += 1;
+    }
+}
+
+#[test]
+fn a_plan_with_an_overlap_is_caught() {
+    let spec = "Net<input(1, 9, 9), conv(4, kernel = 3), conv(5, kernel = 3), global_avg_pool>";
+    let net = super::net(spec);
+    let mut plan = Plan::new(&net);
+    let x = plan.layers[1].x.clone().expect("an input");
+    plan.layers[1].y = Some(x);
+    assert!(std::panic::catch_unwind(|| play_inference(&net, &plan)).is_err());
+    assert!(std::panic::catch_unwind(|| play_training(&net, &plan)).is_err());
+}

@@ -30,6 +30,14 @@ pub fn nin(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     compile(input.into()).into()
 }
 
+/// The transforms `F4x5`, `F6x3`, … as generated code has them, for the runtime's own tests and
+/// benchmarks. Not for people.
+#[doc(hidden)]
+#[proc_macro]
+pub fn transforms(names: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    winograd::transforms(names.into()).into()
+}
+
 /// The whole pipeline, from tokens to tokens.
 fn compile(input: TokenStream) -> TokenStream {
     let source = Source::new(input);

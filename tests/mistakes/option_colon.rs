@@ -7,7 +7,7 @@ nin! {
         input(1, 28, 28),
         block(10, kernel = 5),
         global_avg_pool,
-    > where storage: f16
+    > where storage: f32
 }
 
 fn main() {

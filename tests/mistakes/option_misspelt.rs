@@ -7,7 +7,7 @@ nin! {
         input(1, 28, 28),
         block(10, kernel = 5),
         global_avg_pool,
-    > where storrage = f16
+    > where storrage = f32
 }
 
 fn main() {

@@ -49,7 +49,6 @@ pub(crate) enum Algorithm {
 pub(crate) enum Storage {
     #[default]
     F32,
-    F16,
 }
 
 /// What a layer computes.

@@ -69,7 +69,7 @@ fn every_word_of_the_grammar_is_understood() {
         "pub(crate) A<input(1, 8, 8,), block(4, 5, 6, kernel = (3, 1), stride = (1, 2), padding = (1, 0),), global_avg_pool,> ",
         "pub(in crate::a) A<input(1, 8, 8), conv(4, kernel = 3, relu = false, algorithm = direct), global_avg_pool -> (4, 1, 1)>",
         "#[derive(Clone)] #[cfg(test)] A<input(1, 8, 8) -> (1, 8, 8), avg_pool(2), max_pool((2, 1), stride = (1, 2), padding = (1, 0), ceil = false), block(3, kernel = 1, algorithm = auto), dropout(0), global_avg_pool> where algorithm = direct,",
-        "A<input(1, 8, 8), conv(1_0, kernel = 0x2), global_avg_pool> where storage = f16, ram_budget = 256 KiB",
+        "A<input(1, 8, 8), conv(1_0, kernel = 0x2), global_avg_pool> where storage = f32, ram_budget = 256 KiB",
         "A<input(1, 8, 8), conv(10, kernel = 2), global_avg_pool> where ram_budget = 1MiB, storage = f32",
         "r#type<input(1, 8, 8), conv(10, kernel = 2), global_avg_pool> where ram_budget = 4096",
     ];
@@ -81,10 +81,10 @@ fn every_word_of_the_grammar_is_understood() {
 #[test]
 fn options_arrive_in_the_net() {
     let spec = "A<input(1, 8, 8), conv(10, kernel = 2), global_avg_pool> \
-        where algorithm = direct, storage = f16, ram_budget = 256 KiB";
+        where algorithm = direct, storage = f32, ram_budget = 256 KiB";
     let options = net(spec).options;
     assert_eq!(options.ram_budget, Some(256 * 1024));
-    assert_eq!(options.storage, crate::net::Storage::F16);
+    assert_eq!(options.storage, crate::net::Storage::F32);
     assert_eq!(options.algorithm, crate::net::Algorithm::Direct);
 }
 

@@ -12,7 +12,7 @@ use crate::source::{Edit, Loc, Word};
 const UNITS: [(&str, u64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
 const FORM: &str =
-    "where algorithm = direct, weights = \"file.safetensors\", storage = f16, ram_budget = 256 KiB";
+    "where algorithm = direct, weights = \"file.safetensors\", storage = f32, ram_budget = 256 KiB";
 
 impl Parser<'_> {
     /// The options from here to the end; gives the index behind them.
@@ -115,7 +115,7 @@ impl Parser<'_> {
             let error = Error::new(item, format!("`{name}` has no value")).because("form", FORM);
             let value = match name {
                 "algorithm" => "direct",
-                "storage" => "f16",
+                "storage" => "f32",
                 "weights" => "\"file.safetensors\"",
                 _ => "256 KiB",
             };
@@ -151,20 +151,15 @@ impl Parser<'_> {
     fn storage(&mut self, at: Loc) -> Option<Word<Storage>> {
         let text = self.source.text(at);
         let storage = match text.as_str() {
-            "f16" => Storage::F16,
             "f32" => Storage::F32,
             _ => {
-                let error = Error::new(at, format!("`{text}` is no storage"));
-                let near = nearest(text.trim_matches('"'), ["f16", "f32", "half", "float"]);
-                let meant = if matches!(near, Some("f32" | "float")) { "f32" } else { "f16" };
-                self.errors.push(
-                    error
-                        .because(
-                            "form",
-                            "`storage = f16` (half the memory) or `storage = f32` (the default)",
-                        )
-                        .offer(at, meant, ""),
-                );
+                let what = if text == "f16" {
+                    "`storage = f16` is not there yet".to_owned()
+                } else {
+                    format!("`{text}` is no storage")
+                };
+                let form = "`storage = f32`: weights and activations are kept as f32";
+                self.errors.push(Error::new(at, what).because("form", form).offer(at, "f32", ""));
                 return None;
             }
         };

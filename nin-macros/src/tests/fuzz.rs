@@ -11,7 +11,7 @@ const VALID: [&str; 3] = [
      dropout(0.5), block(10, kernel = 3, padding = 1), global_avg_pool,>",
     "#[derive(Clone)] pub(crate) Net<input(3, 32, 40), block(192, 160, 96, kernel = (5, 3), padding = 2), \
      avg_pool(3, stride = (2, 1), ceil = true, padding = 1), conv(10, kernel = 1, relu = false, algorithm = direct), \
-     global_avg_pool -> (10, 1, 1)> where algorithm = direct, weights = \"a\", ram_budget = 256 KiB, storage = f16",
+     global_avg_pool -> (10, 1, 1)> where algorithm = direct, weights = \"a\", ram_budget = 256 KiB, storage = f32",
     "Net<input(1, 8, 8), nn.Conv2d(1, 8, kernel_size = 3), ReLU(), MaxPool2d(2, 2), Flatten(), Linear(72, 10)>",
 ];
 

@@ -20,7 +20,7 @@ use program::Program;
 
 pub(crate) use accuracy::relative_error;
 pub(crate) use cook_toom::MAX_TILE;
-pub(crate) use tokens::transform_impl;
+pub(crate) use tokens::{transform_impl, transforms};
 
 /// The linear maps of a transform on tiles of t = m + r − 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

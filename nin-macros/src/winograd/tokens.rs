@@ -1,6 +1,6 @@
 //! A transform as Rust code: one type that implements the runtime's `Transform`.
 
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream, TokenTree};
 use quote::quote;
 
 use super::program::{Op, Operand, Program};
@@ -22,6 +22,23 @@ pub(crate) fn transform_impl(name: &Ident, m: usize, r: usize) -> TokenStream {
             #(#methods)*
         }
     }
+}
+
+/// The types that are named: `F4x5` is F(4, 5).
+pub(crate) fn transforms(names: TokenStream) -> TokenStream {
+    let names = names.into_iter().filter_map(|tree| match tree {
+        TokenTree::Ident(name) => Some(name),
+        _ => None,
+    });
+    let types = names.map(|name| {
+        let size = name.to_string();
+        let size = size.strip_prefix('F').and_then(|size| size.split_once('x'));
+        match size.map(|(m, r)| (m.parse(), r.parse())) {
+            Some((Ok(m), Ok(r))) => transform_impl(&name, m, r),
+            _ => quote!(::core::compile_error!("the transform F(4, 5) is named F4x5");),
+        }
+    });
+    types.collect()
 }
 
 fn method(name: &str, program: &Program) -> TokenStream {

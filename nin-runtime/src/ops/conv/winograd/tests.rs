@@ -4,9 +4,15 @@ use super::*;
 use crate::ops::conv::tests::{Case, contexts};
 use crate::reference::Window;
 
-#[path = "transforms.rs"]
-mod transforms;
-use transforms::*;
+/// What transforms refer to.
+mod rt {
+    pub use crate::ops::conv::winograd::Transform;
+    pub use crate::simd::Vector;
+    pub use core::clone::Clone;
+    pub use core::marker::Copy;
+}
+
+nin_macros::transforms!(F2x3, F3x3, F4x3, F6x3, F2x5, F4x5, F2x7);
 
 type Square<F, const M: usize, const R: usize, const T: usize> = Tiles<F, F, M, R, T, M, R, T>;
 

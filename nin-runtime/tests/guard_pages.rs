@@ -8,11 +8,15 @@ mod buffer;
 #[path = "guard/cases.rs"]
 mod cases;
 
-// Transforms as the compiler writes them; they name the runtime by `crate`.
-use nin_runtime::{ops, simd};
-#[allow(dead_code, reason = "some are enough")]
-#[path = "../src/ops/conv/winograd/transforms.rs"]
-mod transforms;
+/// What transforms refer to.
+mod rt {
+    pub use core::clone::Clone;
+    pub use core::marker::Copy;
+    pub use nin_runtime::ops::conv::winograd::Transform;
+    pub use nin_runtime::simd::Vector;
+}
+
+nin_macros::transforms!(F2x3, F2x5, F4x3, F6x3);
 
 use buffer::{Guarded, Side};
 use nin_runtime::Context;

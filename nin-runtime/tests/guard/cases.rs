@@ -1,7 +1,7 @@
 //! The operations, each as the lengths of its buffers and a call.
 
 use super::buffer::{Guarded, Side};
-use super::transforms::{F2x3, F2x5, F4x3, F6x3};
+use super::{F2x3, F2x5, F4x3, F6x3};
 use nin_runtime::ops::conv::winograd::{Tile, Tiles};
 use nin_runtime::ops::conv::{ConvShape, Forward, InputGradient, Source, WeightGradient};
 use nin_runtime::ops::dropout::{Dropout, dropout_backward, dropout_forward};

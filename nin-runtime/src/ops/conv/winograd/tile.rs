@@ -44,6 +44,7 @@ pub(super) const MAX_POINTS: usize = 64;
 ///
 /// Of a call of a map: the grids must be valid for reading and for writing as many vectors as the map's
 /// name says, and the second must not overlap the first.
+#[expect(clippy::missing_safety_doc, reason = "the trait says it once for all of its maps")]
 pub unsafe trait Tile: Copy + Send + Sync + 'static {
     /// Outputs of a tile.
     const OUTPUT: (usize, usize);

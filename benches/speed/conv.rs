@@ -1,0 +1,221 @@
+//! Convolutions of the nets in `nets` and some more: all passes, by both algorithms.
+
+use criterion::Criterion;
+use nin_runtime::ops::conv::winograd::{Tile, Tiles};
+use nin_runtime::ops::conv::{ConvShape, Forward, InputGradient, Source, WeightGradient};
+use nin_runtime::simd::{Isa, padded};
+use nin_runtime::{Buffer, Context, Order};
+
+use crate::report::{Group, Work, group};
+use crate::{KERNEL_TIME, values};
+
+/// What transforms refer to.
+mod rt {
+    pub use core::clone::Clone;
+    pub use core::marker::Copy;
+    pub use nin_runtime::ops::conv::winograd::Transform;
+    pub use nin_runtime::simd::Vector;
+}
+
+nin_macros::transforms!(F4x3, F6x3, F4x5, F2x7);
+
+type Tiles4Of3 = Tiles<F4x3, F4x3, 4, 3, 6, 4, 3, 6>;
+type Tiles6Of3 = Tiles<F6x3, F6x3, 6, 3, 8, 6, 3, 8>;
+type Tiles4Of5 = Tiles<F4x5, F4x5, 4, 5, 8, 4, 5, 8>;
+type Tiles2Of7 = Tiles<F2x7, F2x7, 2, 7, 8, 2, 7, 8>;
+
+/// Images that gradients are computed for together.
+const BATCH: usize = 4;
+
+/// A convolution and its operands.
+struct Layer {
+    name: String,
+    shape: ConvShape,
+    /// Whether it reads the images, which need no gradient.
+    planar: bool,
+    /// Of one image's forward pass, by direct sums.
+    flops: u64,
+    x: Buffer,
+    y: Buffer,
+    weights: Buffer,
+    bias: Buffer,
+}
+
+impl Layer {
+    /// A square convolution of `size` × `size` pixels.
+    fn new(
+        (ci, co): (usize, usize),
+        size: usize,
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+        order: Order,
+    ) -> Self {
+        let pair = |n| (n, n);
+        let (kernel2, stride2, padding2) = (pair(kernel), pair(stride), pair(padding));
+        let shape = ConvShape::new((ci, co), pair(size), kernel2, stride2, padding2, order);
+        let (h, w) = shape.output();
+        // Padded channels of activations are zero.
+        let mut x = values(BATCH * shape.input_len());
+        let mut y = values(BATCH * shape.output_len());
+        let clear = |buffer: &mut Buffer, c: usize| {
+            buffer.chunks_exact_mut(padded(c)).for_each(|pixel| pixel[c..].fill(0.0));
+        };
+        clear(&mut y, co);
+        if order == Order::ChannelsLast {
+            clear(&mut x, ci);
+        }
+        let mut weights = values(shape.weights_len());
+        let depth = kernel * kernel * ci;
+        weights.iter_mut().for_each(|weight| *weight /= (depth as f32).sqrt());
+        let stride = if stride > 1 { format!("/{stride}") } else { String::new() };
+        Self {
+            name: format!("{kernel}×{kernel}{stride} {ci}→{co}, {h}×{w}"),
+            shape,
+            planar: order == Order::Planar,
+            flops: 2 * (depth * co * h * w) as u64,
+            x,
+            y,
+            weights,
+            bias: values(shape.bias_len()),
+        }
+    }
+
+    /// Times the three passes, each given its operands, as far as the layer has them.
+    fn bench(
+        &self,
+        group: &mut Group<'_>,
+        mut forward: impl FnMut(Forward<'_>, &mut [f32]),
+        mut weight_gradient: impl FnMut(WeightGradient<'_>, &mut [f32], &mut [f32]),
+        mut input_gradient: Option<impl FnMut(InputGradient<'_>, &mut [f32])>,
+    ) {
+        let Self { name, shape, x, y, flops, .. } = self;
+        let images: Vec<&[f32]> = x.chunks_exact(shape.input_len()).collect();
+        let source = |n: usize| match self.planar {
+            true => Source::Images(&images[..n]),
+            false => Source::Activations(&x[..n * shape.input_len()]),
+        };
+        let batch = Work::Flops(BATCH as u64 * flops);
+
+        let pass = Forward { shape, n: 1, x: source(1), bias: &self.bias, relu: true };
+        let mut out = Buffer::zeros(shape.output_len());
+        group.bench(&format!("{name}: forward"), Work::Flops(*flops), || {
+            forward(pass, &mut out);
+        });
+
+        let pass = WeightGradient { shape, n: BATCH, x: source(BATCH), dy: y };
+        let (mut dw, mut db) =
+            (Buffer::zeros(shape.weights_len()), Buffer::zeros(shape.bias_len()));
+        group.bench(&format!("{name}: weight gradient of {BATCH} images"), batch, || {
+            weight_gradient(pass, &mut dw, &mut db);
+        });
+
+        if let Some(input_gradient) = &mut input_gradient {
+            let pass = InputGradient { shape, n: BATCH, dy: y, gate: Some(x) };
+            let mut dx = Buffer::zeros(BATCH * shape.input_len());
+            group.bench(&format!("{name}: input gradient of {BATCH} images"), batch, || {
+                input_gradient(pass, &mut dx);
+            });
+        }
+    }
+
+    fn bench_direct(&self, group: &mut Group<'_>) {
+        let (shape, cx) = (&self.shape, Context::sequential(Isa::get()));
+        let mut work = Buffer::zeros(shape.direct_work(BATCH));
+        let mut gradient_work = Buffer::zeros(shape.direct_work(BATCH));
+        let input_gradient = (!self.planar).then(|| {
+            let mut transposed = Buffer::zeros(shape.transposed_len());
+            shape.transpose_weights(&cx, &self.weights, &mut transposed);
+            let mut work = Buffer::zeros(shape.direct_input_gradient_work(BATCH));
+            let cx = cx.clone();
+            move |pass: InputGradient<'_>, dx: &mut [f32]| {
+                pass.direct(&cx, &transposed, dx, &mut work);
+            }
+        });
+        self.bench(
+            group,
+            |pass, y| pass.direct(&cx, &self.weights, y, &mut work),
+            |pass, dw, db| pass.direct(&cx, dw, db, &mut gradient_work),
+            input_gradient,
+        );
+    }
+
+    fn bench_winograd<W: Tile>(&self, group: &mut Group<'_>) {
+        let (shape, cx) = (&self.shape, Context::sequential(Isa::get()));
+        let mut u = Buffer::zeros(shape.winograd_weights_len::<W>());
+        let bytes = Work::Bytes(4 * (self.weights.len() + u.len()) as u64);
+        group.bench(&format!("{}: transform of weights", self.name), bytes, || {
+            shape.winograd_weights::<W>(&cx, &self.weights, &mut u);
+        });
+        let mut work = Buffer::zeros(shape.winograd_work::<W>(1));
+        let mut gradient_work = Buffer::zeros(shape.winograd_weight_gradient_work::<W>(BATCH));
+        // By Winograd, the gradient of a strided convolution's input has no kernel to share.
+        let input_gradient = (!self.planar).then(|| {
+            let mut u = Buffer::zeros(shape.winograd_transposed_len::<W>());
+            shape.winograd_transposed::<W>(&cx, &self.weights, &mut u);
+            let mut work = Buffer::zeros(shape.winograd_input_gradient_work::<W>(BATCH));
+            let cx = cx.clone();
+            move |pass: InputGradient<'_>, dx: &mut [f32]| {
+                pass.winograd::<W>(&cx, &u, dx, &mut work);
+            }
+        });
+        self.bench(
+            group,
+            |pass, y| pass.winograd::<W>(&cx, &u, y, &mut work),
+            |pass, dw, db| pass.winograd::<W>(&cx, dw, db, &mut gradient_work),
+            input_gradient,
+        );
+    }
+}
+
+use Order::{ChannelsLast, Planar};
+
+/// 1×1 convolutions, which are products of pixels × channels.
+pub fn products(criterion: &mut Criterion) {
+    group(criterion, "matrix products", 1, KERNEL_TIME, |group| {
+        for (channels, size) in [
+            ((96, 96), 54),
+            ((256, 256), 26),
+            ((384, 384), 12),
+            ((32, 32), 28),
+            ((192, 160), 32),
+            ((10, 10), 5),
+        ] {
+            Layer::new(channels, size, 1, 1, 0, ChannelsLast).bench_direct(group);
+        }
+    });
+}
+
+/// Larger kernels by direct sums.
+pub fn direct(criterion: &mut Criterion) {
+    group(criterion, "direct convolution", 1, KERNEL_TIME, |group| {
+        for layer in [
+            Layer::new((1, 96), 224, 11, 4, 0, Planar),
+            Layer::new((3, 96), 224, 11, 4, 0, Planar),
+            Layer::new((1, 32), 28, 5, 1, 2, Planar),
+            Layer::new((96, 256), 26, 5, 1, 2, ChannelsLast),
+            Layer::new((256, 384), 12, 3, 1, 1, ChannelsLast),
+            Layer::new((384, 10), 5, 3, 1, 1, ChannelsLast),
+            Layer::new((32, 48), 28, 7, 1, 3, ChannelsLast),
+            Layer::new((32, 64), 28, 3, 2, 1, ChannelsLast),
+        ] {
+            layer.bench_direct(group);
+        }
+    });
+}
+
+/// The same by Winograd, in tiles that the compiler would pick.
+pub fn winograd(criterion: &mut Criterion) {
+    group(criterion, "convolution by Winograd", 1, KERNEL_TIME, |group| {
+        let first = Layer::new((1, 96), 224, 11, 4, 0, Planar);
+        first.bench_winograd::<Tiles6Of3>(group);
+        let first = Layer::new((3, 96), 224, 11, 4, 0, Planar);
+        first.bench_winograd::<Tiles6Of3>(group);
+        let five = Layer::new((96, 256), 26, 5, 1, 2, ChannelsLast);
+        five.bench_winograd::<Tiles4Of5>(group);
+        let three = Layer::new((256, 384), 12, 3, 1, 1, ChannelsLast);
+        three.bench_winograd::<Tiles4Of3>(group);
+        let seven = Layer::new((32, 48), 28, 7, 1, 3, ChannelsLast);
+        seven.bench_winograd::<Tiles2Of7>(group);
+    });
+}

@@ -1,0 +1,151 @@
+//! What the benchmarks share: groups that criterion times and that end with a table of what each
+//! piece of work reached of the FMA peak, measured right before and after it.
+
+use std::hint::black_box;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
+use nin_runtime::Context;
+use nin_runtime::simd::{Isa, Kernel, Simd, Vector};
+
+/// What one run of a piece of work amounts to.
+#[derive(Clone, Copy)]
+pub enum Work {
+    /// Additions and multiplications, counted as direct sums whatever the algorithm.
+    Flops(u64),
+    /// Bytes read and written, each array counted once.
+    Bytes(u64),
+}
+
+/// Benchmarks that belong together.
+pub struct Group<'a> {
+    group: BenchmarkGroup<'a, WallTime>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    name: String,
+    work: Work,
+    /// Seconds of one run.
+    time: f64,
+}
+
+/// Runs the benchmarks that `work` adds, on `threads` threads and each for about `time`, and prints
+/// their table.
+pub fn group(
+    criterion: &mut Criterion,
+    name: &str,
+    threads: usize,
+    time: Duration,
+    work: impl FnOnce(&mut Group<'_>),
+) {
+    let mut group = criterion.benchmark_group(name);
+    group
+        .sampling_mode(SamplingMode::Flat)
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(time);
+    let mut group = Group { group, rows: Vec::new() };
+    let isa = Context::current().isa();
+    let before = peak(isa, threads);
+    work(&mut group);
+    let Group { group, rows } = group;
+    group.finish();
+    if !rows.is_empty() {
+        print_table(name, isa, before.max(peak(isa, threads)), &rows);
+    }
+}
+
+impl Group<'_> {
+    /// Times `run`.
+    pub fn bench(&mut self, name: &str, work: Work, mut run: impl FnMut()) {
+        self.group.throughput(match work {
+            Work::Flops(count) => Throughput::Elements(count),
+            Work::Bytes(count) => Throughput::Bytes(count),
+        });
+        let mut samples = Vec::new();
+        self.group.bench_function(name, |bencher| {
+            bencher.iter_custom(|runs| {
+                let start = Instant::now();
+                for _ in 0..runs {
+                    run();
+                }
+                let elapsed = start.elapsed();
+                samples.push(elapsed.as_secs_f64() / runs as f64);
+                elapsed
+            });
+        });
+        // Nothing was timed if the command line's filter leaves this one out.
+        if !samples.is_empty() {
+            samples.sort_by(f64::total_cmp);
+            let time = samples[samples.len() / 2];
+            self.rows.push(Row { name: name.to_owned(), work, time });
+        }
+    }
+}
+
+fn print_table(group: &str, isa: Isa, peak: f64, rows: &[Row]) {
+    let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
+    println!("\n{group}: {}, FMA peak {:.1} GFLOP/s", isa.name(), peak / 1e9);
+    for Row { name, work, time } in rows {
+        let ms = time * 1e3;
+        match *work {
+            Work::Flops(count) => {
+                let rate = count as f64 / time;
+                println!(
+                    "  {name:width$}  {ms:10.4} ms  {:8.1} GFLOP/s  {:6.1} % of the peak",
+                    rate / 1e9,
+                    100.0 * rate / peak
+                );
+            }
+            Work::Bytes(count) => {
+                let rate = count as f64 / time;
+                println!("  {name:width$}  {ms:10.4} ms  {:8.1} GB/s", rate / 1e9);
+            }
+        }
+    }
+    println!();
+}
+
+/// FLOP/s of `threads` threads that do nothing but multiply and add in registers: the best of some
+/// short runs.
+pub fn peak(isa: Isa, threads: usize) -> f64 {
+    let run = || {
+        let start = Instant::now();
+        let flops = isa.run(Fma { rounds: 1 << 18 });
+        flops as f64 / start.elapsed().as_secs_f64()
+    };
+    let together = || {
+        thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
+            run() + others.into_iter().map(|other| other.join().unwrap_or(0.0)).sum::<f64>()
+        })
+    };
+    (0..20).map(|_| together()).fold(0.0, f64::max)
+}
+
+/// A loop of fused multiply-adds on registers alone. Its output is the number of FLOPs.
+pub struct Fma {
+    pub rounds: u64,
+}
+
+impl Kernel for Fma {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> u64 {
+        // Enough sums that none waits for its last addition, and few enough for 16 registers.
+        const SUMS: usize = 12;
+        let (a, b) = (simd.splat(black_box(0.5)), simd.splat(black_box(0.5)));
+        let mut sums = [simd.splat(black_box(1.0)); SUMS];
+        for _ in 0..self.rounds {
+            for sum in &mut sums {
+                *sum = sum.mul_add(a, b);
+            }
+        }
+        black_box(sums);
+        2 * self.rounds * (SUMS * S::LANES) as u64
+    }
+}

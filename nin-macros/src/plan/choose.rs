@@ -3,10 +3,13 @@
 //! Costs are in units of one multiply-add of a lane at the FMA peak. The constants were fitted to
 //! measured passes of nets from 28 × 28 to 224 × 224 pixels; only their ratios matter.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use super::geometry::{ConvGeometry, Problem, padded};
 use super::{ConvChoice, Method, Tile};
 use crate::net::{Algorithm, Layer, Net, Op};
-use crate::winograd::{MAX_TILE, cost, relative_error};
+use crate::winograd::{MAX_TILE, OpCounts, cost, relative_error};
 
 /// Reading or writing one element of the transformed tiles, which do not fit the nearest caches.
 const TOUCH: f64 = 3.0;
@@ -119,6 +122,14 @@ fn direct_cost(geometry: &ConvGeometry, output: (usize, usize), channels: (usize
     outputs * (depth + TILE_OVERHEAD) / DIRECT_EFFICIENCY
 }
 
+/// The operations of F(m, r), which are asked for again and again and take long to derive.
+fn counts((m, r): (usize, usize)) -> OpCounts {
+    thread_local! {
+        static COUNTS: RefCell<BTreeMap<(usize, usize), OpCounts>> = const { RefCell::new(BTreeMap::new()) };
+    }
+    COUNTS.with_borrow_mut(|counts| *counts.entry((m, r)).or_insert_with(|| cost(m, r)))
+}
+
 /// One image's share of a convolution by Winograd's stages over `n` images.
 fn winograd_cost(geometry: &ConvGeometry, problem: &Problem, tile: Tile, n: usize) -> f64 {
     let images = problem.images_per_pass(n) as f64;
@@ -132,7 +143,7 @@ fn winograd_cost(geometry: &ConvGeometry, problem: &Problem, tile: Tile, n: usiz
     let stream = problem.weight_points() as f64 * STREAM / images;
 
     // A map from a×b to c×d runs once for each of a rows and then for each of d columns.
-    let (rows, columns) = (cost(tile.rows.0, tile.rows.1), cost(tile.columns.0, tile.columns.1));
+    let (rows, columns) = (counts(tile.rows), counts(tile.columns));
     let (tr, tc) = (tile.rows.0 + tile.rows.1 - 1, tile.columns.0 + tile.columns.1 - 1);
     let input = (tr * columns.input + tc * rows.input) as f64 + (1.0 + TOUCH) * points;
     let outputs = (tile.rows.0 * tile.columns.0) as f64;

@@ -1,7 +1,11 @@
 //! No tokens make the compiler panic, from the words of a spec to the code of a net.
 
 #![no_main]
-#![allow(dead_code, reason = "the modules are the compiler's, and not all of them is used here")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "the modules are the compiler's, and not all of them is used here"
+)]
 
 use libfuzzer_sys::fuzz_target;
 

@@ -2,8 +2,10 @@
 
 use crate::network::{MAX_TOGETHER, Network, ReadAs, with_references};
 use crate::simd::FlushDenormals;
-use crate::{AnyOptimizer, Buffer, Context, Error, Optimizer, Result, cross_entropy};
+use crate::{AnyOptimizer, Buffer, Context, DisjointMut, Error, Optimizer, Result, cross_entropy};
 use core::marker::PhantomData;
+use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// A net with a backward pass. Only generated code implements it.
 pub trait Trainable: Network {
@@ -145,7 +147,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     ) -> Result<f32> {
         let passes = self.passes;
         let loss = self.backward(net, images, labels)?;
-        if !loss.is_finite() || !all_finite(&self.gradients) {
+        if !loss.is_finite() || !all_finite(&Context::current(), &self.gradients) {
             // The next step draws the masks of dropout that this one should have used.
             self.passes = passes;
             return Err(Error::Diverged { loss });
@@ -171,7 +173,11 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
         let cx = Context::current();
         let (params, prepared) = net.weights().parts();
         N::transpose(&cx, params, &mut self.transposed);
-        self.gradients.fill(0.0);
+        let gradients = DisjointMut::new(&mut self.gradients);
+        for_each_chunk(&cx, N::ARENA, |chunk| {
+            // SAFETY: chunks do not overlap.
+            unsafe { gradients.part(chunk) }.fill(0.0);
+        });
         let scale = 1.0 / images.len() as f32;
         let mut total = Loss::default();
         for (images, labels) in images.chunks(Self::GROUP).zip(labels.chunks(Self::GROUP)) {
@@ -242,9 +248,22 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     }
 }
 
+/// Calls `f` with ranges that cover `len` elements, on all threads.
+fn for_each_chunk(cx: &Context, len: usize, f: impl Fn(Range<usize>) + Sync) {
+    /// 64 KiB of floats.
+    const CHUNK: usize = 1 << 14;
+    cx.for_each(len.div_ceil(CHUNK), len, |task| f(task * CHUNK..((task + 1) * CHUNK).min(len)));
+}
+
 /// Whether no value is NaN or infinite, without a branch for each.
-fn all_finite(values: &[f32]) -> bool {
-    values.chunks(4096).all(|chunk| chunk.iter().fold(true, |all, value| all & value.is_finite()))
+fn all_finite(cx: &Context, values: &[f32]) -> bool {
+    let finite = AtomicBool::new(true);
+    for_each_chunk(cx, values.len(), |chunk| {
+        if !values[chunk].iter().fold(true, |all, value| all & value.is_finite()) {
+            finite.store(false, Ordering::Relaxed);
+        }
+    });
+    finite.into_inner()
 }
 
 fn check_batch<N: Network>(max: usize, images: usize, labels: &[u8]) -> Result<()> {

@@ -9,7 +9,7 @@ pub(crate) const fn padded(n: usize) -> usize {
 }
 
 /// Tiles that a Winograd pass should have before more images no longer help; the runtime's constant.
-const TILES_PER_PASS: usize = 24;
+const TILES_PER_PASS: usize = 36;
 /// Elements of transformed outputs that stay in the second cache; the runtime's constant.
 const GROUP_LEN: usize = 96 << 10;
 
@@ -58,7 +58,7 @@ impl Problem {
     /// Elements of one image's transformed output, of the channels that go through the last stages
     /// together.
     pub(crate) fn output_points(&self) -> usize {
-        let panel = self.points * self.tiles.max(TILES_PER_PASS) * PANEL;
+        let panel = self.points * self.tiles.max(24) * PANEL;
         let group = (GROUP_LEN / panel / 2 * 2).max(2);
         self.points * self.tiles * group.min(padded(self.co) / PANEL) * PANEL
     }

@@ -121,7 +121,7 @@ impl fmt::Display for Method {
 /// Elements of activations that should stay in cache while a group goes through training: 16 MiB.
 const GROUP_BUDGET: usize = 1 << 22;
 /// With fewer images, matrix products of small layers are too short.
-const MIN_GROUP: usize = 4;
+const MIN_GROUP: usize = 8;
 /// The runtime's `MAX_TOGETHER`.
 const MAX_GROUP: usize = 64;
 

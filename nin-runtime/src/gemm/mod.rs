@@ -54,9 +54,18 @@ pub(crate) enum Finish {
     Gate(*const f32),
 }
 
+/// What the caller will read next, in whole cache lines, so that it comes nearer while the product is
+/// computed: operands that come from memory would stall their first reader.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ahead<'a>(pub(crate) [&'a [f32]; 2]);
+
+impl Ahead<'_> {
+    pub(crate) const NOTHING: Self = Self([&[], &[]]);
+}
+
 /// A product to compute; see the module's page for the meaning of the strides.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Gemm {
+pub(crate) struct Gemm<'a> {
     /// Outer and inner count of rows; a register tile covers inner rows.
     pub(crate) rows: (usize, usize),
     /// Panels of 16 columns.
@@ -70,15 +79,14 @@ pub(crate) struct Gemm {
     pub(crate) b: *const f32,
     /// How far `B` moves with a panel.
     pub(crate) b_panel: usize,
-    /// Whether `B` comes from far away, used for few rows: then it is asked for in advance.
-    pub(crate) stream: bool,
     pub(crate) c: *mut f32,
     pub(crate) output: Output,
     pub(crate) start: Start,
     pub(crate) finish: Finish,
+    pub(crate) ahead: Ahead<'a>,
 }
 
-impl Gemm {
+impl Gemm<'_> {
     /// Computes the product.
     ///
     /// # Safety
@@ -91,36 +99,35 @@ impl Gemm {
     }
 }
 
-impl Kernel for Gemm {
+impl Kernel for Gemm<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         // SAFETY: `Gemm::run`, the only way here, passes its caller's promise on.
         unsafe {
-            match (self.sum[2].a == 1, self.stream) {
-                (true, false) => self.columns::<S, true, false>(simd),
-                (true, true) => self.columns::<S, true, true>(simd),
-                (false, _) => self.columns::<S, false, false>(simd),
+            match self.sum[2].a == 1 {
+                true => self.columns::<S, true>(simd),
+                false => self.columns::<S, false>(simd),
             }
         }
     }
 }
 
-impl Gemm {
+impl Gemm<'_> {
     /// The loop over panels, outermost, so that a panel of `B` stays in the nearest cache while
     /// all rows of `A` pass.
     #[inline(always)]
-    unsafe fn columns<S: Simd, const UNIT_K: bool, const STREAM: bool>(&self, simd: S) {
+    unsafe fn columns<S: Simd, const UNIT_K: bool>(&self, simd: S) {
         let mut panel = 0;
         while panel < self.panels {
             // SAFETY: the panels are in range, so the caller's promise holds.
             unsafe {
                 if S::MAX_PANELS >= 2 && panel + 2 <= self.panels {
-                    self.rows::<S, 2, UNIT_K, STREAM>(simd, panel);
+                    self.rows::<S, 2, UNIT_K>(simd, panel);
                     panel += 2;
                 } else {
-                    self.rows::<S, 1, UNIT_K, STREAM>(simd, panel);
+                    self.rows::<S, 1, UNIT_K>(simd, panel);
                     panel += 1;
                 }
             }
@@ -130,20 +137,22 @@ impl Gemm {
     /// The loop over rows, in tiles of nearly equal height: five and four rows use the registers
     /// better than six and three.
     #[inline(always)]
-    unsafe fn rows<S: Simd, const P: usize, const UNIT_K: bool, const STREAM: bool>(
+    unsafe fn rows<S: Simd, const P: usize, const UNIT_K: bool>(
         &self,
         simd: S,
         panel: usize,
     ) {
         let (outer, inner) = self.rows;
         let tiles = inner.div_ceil(S::MAX_ROWS);
+        let share = self.panels.div_ceil(P) * outer * tiles;
         for r in 0..outer {
             let mut i = 0;
             for t in 0..tiles {
                 let height = (inner - i).div_ceil(tiles - t);
-                let place = tile::Place { outer: r, inner: i, panel };
+                let number = (panel / P * outer + r) * tiles + t;
+                let place = tile::Place { outer: r, inner: i, panel, share: (number, share) };
                 // SAFETY: rows and panels are in range, so the caller's promise holds.
-                unsafe { tile::run::<S, P, UNIT_K, STREAM>(simd, self, place, height) };
+                unsafe { tile::run::<S, P, UNIT_K>(simd, self, place, height) };
                 i += height;
             }
         }

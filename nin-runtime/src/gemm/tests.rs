@@ -27,11 +27,11 @@ fn check_plain(isa: Isa, m: usize, panels: usize, k: usize, relu: bool) {
         a_rows: (0, k),
         b: b.as_ptr(),
         b_panel: k * PANEL,
-        stream: false,
         c: c.as_mut_ptr(),
         output: Output { outer: 0, row: n, panel: PANEL },
         start: Start::Bias(bias.as_ptr()),
         finish: if relu { Finish::Relu } else { Finish::Plain },
+        ahead: Ahead::NOTHING,
     };
     // SAFETY: the buffers have the lengths that the strides address.
     unsafe { gemm.run(isa) };
@@ -79,11 +79,11 @@ fn a_transposed_operand_accumulates_and_gates() {
                 a_rows: (0, 1),
                 b: b.as_ptr(),
                 b_panel: PANEL,
-                stream: false,
                 c: c.as_mut_ptr(),
                 output: Output { outer: 0, row: 32, panel: PANEL },
                 start: Start::Accumulate,
                 finish: Finish::Gate(gate.as_ptr()),
+                ahead: Ahead::NOTHING,
             };
             // SAFETY: the buffers have the lengths that the strides address.
             unsafe { gemm.run(isa) };

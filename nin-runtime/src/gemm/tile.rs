@@ -3,28 +3,28 @@
 use super::{Finish, Gemm, Start};
 use crate::simd::{PANEL, Simd, Vector};
 
-/// The first row and panel of a tile.
+/// Where a tile stands.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
+    /// Its first row and panel.
     pub(super) outer: usize,
     pub(super) inner: usize,
     pub(super) panel: usize,
+    /// Its number, and how many tiles there are.
+    pub(super) share: (usize, usize),
 }
 
 /// Vectors that the widest tile has to a row; tiles with fewer leave the rest unused.
 const MAX_VECTORS: usize = 4;
-
-/// How many rows of a panel ahead a streamed operand is asked for: about the latency of memory.
-const AHEAD: usize = 16;
 
 /// Floats in a cache line.
 const LINE: usize = 16;
 
 /// Computes a tile of `height` rows, at most [`Simd::MAX_ROWS`].
 #[inline(always)]
-pub(super) unsafe fn run<S: Simd, const P: usize, const UNIT_K: bool, const STREAM: bool>(
+pub(super) unsafe fn run<S: Simd, const P: usize, const UNIT_K: bool>(
     simd: S,
-    gemm: &Gemm,
+    gemm: &Gemm<'_>,
     at: Place,
     height: usize,
 ) {
@@ -32,7 +32,7 @@ pub(super) unsafe fn run<S: Simd, const P: usize, const UNIT_K: bool, const STRE
         ($($rows:literal)*) => {
             match height {
                 // SAFETY: the caller's promise.
-                $($rows if $rows <= S::MAX_ROWS => unsafe { tile::<S, $rows, P, UNIT_K, STREAM>(simd, gemm, at) },)*
+                $($rows if $rows <= S::MAX_ROWS => unsafe { tile::<S, $rows, P, UNIT_K>(simd, gemm, at) },)*
                 _ => unreachable!("a tile of {height} rows"),
             }
         };
@@ -42,9 +42,9 @@ pub(super) unsafe fn run<S: Simd, const P: usize, const UNIT_K: bool, const STRE
 
 #[expect(clippy::needless_range_loop, reason = "i and j are a tile's rows and columns throughout")]
 #[inline(always)]
-unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, const STREAM: bool>(
+unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool>(
     simd: S,
-    gemm: &Gemm,
+    gemm: &Gemm<'_>,
     at: Place,
 ) {
     let vectors = P * PANEL / S::LANES;
@@ -54,6 +54,7 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, cons
     let c_offset = at.outer * output.outer + at.inner * output.row + at.panel * output.panel;
     let c_at = |i: usize, j: usize| c_offset + i * output.row + column(j, output.panel);
 
+    let mut prefetch = Prefetch::<R, P>::new(gemm, at, c_offset);
     let mut sums = [[simd.splat(0.0); MAX_VECTORS]; R];
     // SAFETY: the caller vouches for every address that counts and strides give.
     unsafe {
@@ -91,6 +92,7 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, cons
                 let mut left = inner.count;
                 while left > 0 {
                     let run = left.min(LINE);
+                    prefetch.run(simd, gemm);
                     if UNIT_K {
                         // The next tile's lines, so that they are near when it starts.
                         for i in 0..R {
@@ -101,11 +103,6 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, cons
                         let mut weights = [simd.splat(0.0); MAX_VECTORS];
                         for j in 0..vectors {
                             weights[j] = simd.load(b.add(column(j, gemm.b_panel)));
-                        }
-                        if STREAM {
-                            for panel in 0..P {
-                                simd.prefetch(b.wrapping_add(panel * gemm.b_panel + AHEAD * PANEL));
-                            }
                         }
                         for i in 0..R {
                             let x = simd.splat(*a.add(i * a_row));
@@ -132,5 +129,61 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, cons
                 simd.store(gemm.c.add(c_at(i, j)), value);
             }
         }
+    }
+}
+
+/// What a tile asks for while it sums, a little with each run of [`LINE`] products, so that no request
+/// waits for another.
+struct Prefetch<const R: usize, const P: usize> {
+    /// Runs so far.
+    run: usize,
+    /// The first element of the sums' lines.
+    c: usize,
+    /// The lines of each part of [`Ahead`](super::Ahead) that are next, and how many a run asks for.
+    ahead: [(*const f32, usize); 2],
+}
+
+impl<const R: usize, const P: usize> Prefetch<R, P> {
+    #[inline(always)]
+    fn new(gemm: &Gemm<'_>, at: Place, c: usize) -> Self {
+        // Sums that are added to are read first, so those of the next tile are asked for.
+        let c = match gemm.start {
+            Start::Accumulate => c + R * gemm.output.row,
+            Start::Zero | Start::Bias(_) => c,
+        };
+        let (number, tiles) = at.share;
+        let [outer, middle, inner] = gemm.sum;
+        let runs = outer.count * middle.count * inner.count.div_ceil(LINE);
+        let ahead = gemm.ahead.0.map(|part| {
+            let lines = part.len().div_ceil(LINE * tiles * runs);
+            (part.as_ptr().wrapping_add(number * runs * lines * LINE), lines)
+        });
+        Self { run: 0, c, ahead }
+    }
+
+    /// Asks for what is due with this run.
+    #[inline(always)]
+    fn run<S: Simd>(&mut self, simd: S, gemm: &Gemm<'_>) {
+        for (next, lines) in &mut self.ahead {
+            for _ in 0..*lines {
+                simd.prefetch_to_second(*next);
+                *next = next.wrapping_add(LINE);
+            }
+        }
+        // A panel's lines a run: first of the gate, which is read, then of `C`.
+        let panel = self.run % P;
+        let matrix = match gemm.finish {
+            Finish::Gate(gate) if self.run < P => Some(gate),
+            Finish::Gate(_) if self.run < 2 * P => Some(gemm.c.cast_const()),
+            Finish::Plain | Finish::Relu if self.run < P => Some(gemm.c.cast_const()),
+            _ => None,
+        };
+        if let Some(matrix) = matrix {
+            let start = self.c + panel * gemm.output.panel;
+            for i in 0..R {
+                simd.prefetch(matrix.wrapping_add(start + i * gemm.output.row));
+            }
+        }
+        self.run += 1;
     }
 }

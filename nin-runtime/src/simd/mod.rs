@@ -92,6 +92,18 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `p` must be valid for writing that many values; no alignment is asked for.
     unsafe fn store_f16(self, p: *mut half::f16, v: Self::V);
 
+    /// Brings the cache line at `p`, which need not be valid, into the second cache.
+    #[inline(always)]
+    fn prefetch_to_second(self, p: *const f32) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a prefetch of any address is harmless.
+        unsafe {
+            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T1 }>(p.cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = p;
+    }
+
     /// Brings the cache line at `p`, which need not be valid, nearer.
     #[inline(always)]
     fn prefetch(self, p: *const f32) {

@@ -6,9 +6,10 @@
 
 use super::border::Border;
 use super::{ConvShape, Forward, InputGradient, WeightGradient};
-use crate::gemm::{Axis, Finish, Gemm, Output, Start};
+use crate::gemm::{Ahead, Axis, Finish, Gemm, Output, Start};
 use crate::simd::{Isa, Kernel, PANEL, Simd, padded};
 use crate::{Context, DisjointMut, Order};
+use core::ops::Range;
 
 /// Elements of one operand's block that should stay in the second cache while all panels pass: 256 KiB.
 const BLOCK: usize = 1 << 16;
@@ -136,12 +137,12 @@ impl Forward<'_> {
                 a_rows: (shape.stride.0 * border.pitch(), shape.stride.1 * shape.pixel()),
                 b: weights.as_ptr(),
                 b_panel: shape.depth() * PANEL,
-                stream: false,
                 // SAFETY: the offset is that of a row of the output, whose length was checked.
                 c: unsafe { y.as_mut_ptr().add(start) },
                 output: Output { outer: w * padded(shape.co), row: padded(shape.co), panel: PANEL },
                 start: Start::Bias(self.bias.as_ptr()),
                 finish: if self.relu { Finish::Relu } else { Finish::Plain },
+                ahead: Ahead::NOTHING,
             };
             // SAFETY: `ConvShape` holds windows to the bordered input, lengths were checked, and
             // each task writes its own rows.
@@ -167,12 +168,12 @@ impl Forward<'_> {
                 a_rows: (0, ci),
                 b: weights.as_ptr(),
                 b_panel: shape.depth() * PANEL,
-                stream: false,
                 // SAFETY: the offset is that of a pixel of the output, whose length was checked.
                 c: unsafe { y.as_mut_ptr().add(first * co) },
                 output: Output { outer: 0, row: co, panel: PANEL },
                 start: Start::Bias(self.bias.as_ptr()),
                 finish: if self.relu { Finish::Relu } else { Finish::Plain },
+                ahead: Ahead::NOTHING,
             };
             // SAFETY: lengths were checked, and each task writes its own pixels.
             unsafe { gemm.run(cx.isa()) };
@@ -190,18 +191,18 @@ impl WeightGradient<'_> {
         self.check(dw, db);
         let (shape, border) = (self.shape, self.shape.border());
         let x = bordered(cx, self.n, &border, |i| self.x.image(i, shape), work);
-        bias_gradient(cx, padded(shape.co), self.dy, db);
         let tasks = GradientTasks::new(shape, cx.threads());
-        let dw = DisjointMut::new(dw);
+        let sums = Sums { dw: DisjointMut::new(dw), db: DisjointMut::new(db) };
         cx.for_each(tasks.count(), self.n * shape.macs(), |task| {
+            let part = tasks.part(task);
             if let (true, super::Source::Activations(x)) = (shape.is_pointwise(), self.x) {
                 // The pixels of all images are one matrix's rows.
-                self.add(cx.isa(), &tasks, task, (x, &border), self.dy, &dw);
+                self.add(cx.isa(), &part, (x, &border), self.dy, &sums);
                 return;
             }
             for image in 0..self.n {
                 let dy = &self.dy[image * shape.output_len()..][..shape.output_len()];
-                self.add(cx.isa(), &tasks, task, (x.image(image), &border), dy, &dw);
+                self.add(cx.isa(), &part, (x.image(image), &border), dy, &sums);
             }
         });
     }
@@ -211,17 +212,16 @@ impl WeightGradient<'_> {
     fn add(
         &self,
         isa: Isa,
-        tasks: &GradientTasks,
-        task: usize,
+        part: &Part,
         (x, border): (&[f32], &Border),
         dy: &[f32],
-        dw: &DisjointMut<'_, f32>,
+        sums: &Sums<'_>,
     ) {
-        /// Pixels of a block.
-        const PIXELS: usize = 256;
+        /// Pixels of a block: two panels of them leave room in the first cache.
+        const PIXELS: usize = 128;
         let shape = self.shape;
         let (ci, co) = (padded(shape.ci), padded(shape.co));
-        let part = tasks.part(task);
+        let columns = part.panels.start * PANEL..part.panels.end * PANEL;
         // A pointwise layer has no rows to keep apart: each pixel is one.
         let (rows, w, pitch) = if shape.is_pointwise() {
             (dy.len() / co, 1, ci)
@@ -235,106 +235,161 @@ impl WeightGradient<'_> {
             let (x_start, dy_start) = (first * pitch, first * w * co);
             let sum =
                 if w == 1 { [Axis::ONCE, Axis::ONCE, lines] } else { [Axis::ONCE, lines, pixels] };
+            let next = first + block..(first + 2 * block).min(rows).max(first + block);
+            let mut ahead = match rows > next.start {
+                true => Ahead([
+                    &x[next.start * pitch..next.end * pitch],
+                    &dy[next.start * w * co..next.end * w * co],
+                ]),
+                false => Ahead::NOTHING,
+            };
             for group in part.groups.clone() {
-                let taps = tasks.group(shape, border, group);
+                let taps = part.taps(shape, border, group);
                 let gemm = Gemm {
                     rows: taps.rows,
                     panels: part.panels.len(),
                     sum,
                     a: x[x_start + taps.x..].as_ptr(),
                     a_rows: taps.x_rows,
-                    b: dy[dy_start + part.panels.start * PANEL..].as_ptr(),
+                    b: dy[dy_start + columns.start..].as_ptr(),
                     b_panel: PANEL,
-                    stream: false,
                     // SAFETY: the offset is that of a tap in a panel of the weights.
                     c: unsafe {
-                        dw.as_mut_ptr().add((part.panels.start * shape.depth() + taps.tap) * PANEL)
+                        let panel = part.panels.start * shape.depth();
+                        sums.dw.as_mut_ptr().add((panel + taps.tap) * PANEL)
                     },
                     output: Output {
-                        outer: taps.rows.1 * PANEL,
+                        outer: taps.pitch * PANEL,
                         row: PANEL,
                         panel: shape.depth() * PANEL,
                     },
                     start: Start::Accumulate,
                     finish: Finish::Plain,
+                    ahead: core::mem::replace(&mut ahead, Ahead::NOTHING),
                 };
                 // SAFETY: `ConvShape` holds windows to the bordered input, lengths were checked,
                 // and each task has its own weights.
                 unsafe { gemm.run(isa) };
             }
+            if part.has_bias {
+                let x = &dy[dy_start..dy_start + lines.count * w * co];
+                // SAFETY: among the tasks with these columns, one has the bias.
+                let sums = unsafe { sums.db.part(columns.clone()) };
+                isa.run(ColumnSums { x, stride: co, first: columns.start, sums });
+            }
         }
     }
 }
 
-/// How the weights' gradient is shared between tasks: by panels of output channels and by groups of taps.
-/// Every weight belongs to one task, so no sum is divided.
+/// What a weight gradient is added to.
+struct Sums<'a> {
+    dw: DisjointMut<'a, f32>,
+    db: DisjointMut<'a, f32>,
+}
+
+/// How the weights' gradient is shared between tasks: by panels of output channels, by groups of taps,
+/// and by input channels. Every weight belongs to one task, so no sum is divided.
 struct GradientTasks {
-    panels: usize,
-    panels_per_task: usize,
-    groups: usize,
-    groups_per_task: usize,
+    panels: Shares,
+    groups: Shares,
+    channels: Shares,
 }
 
 /// The weights of one task.
 struct Part {
-    panels: core::ops::Range<usize>,
-    groups: core::ops::Range<usize>,
+    panels: Range<usize>,
+    groups: Range<usize>,
+    channels: Range<usize>,
+    /// Whether the bias of its panels belongs to it.
+    has_bias: bool,
 }
 
 /// Taps that one product covers: `rows.0 × rows.1` of them, from tap `tap` on, whose values start
-/// at `x` in the input.
+/// at `x` in the input. `pitch` taps lie between outer rows.
 struct Taps {
     tap: usize,
     rows: (usize, usize),
+    pitch: usize,
     x: usize,
     x_rows: (usize, usize),
 }
 
+/// `count` things in equal shares, but for the last.
+struct Shares {
+    count: usize,
+    share: usize,
+}
+
+impl Shares {
+    fn new(count: usize, shares: usize) -> Self {
+        Self { count, share: count.div_ceil(shares) }
+    }
+
+    fn len(&self) -> usize {
+        self.count.div_ceil(self.share)
+    }
+
+    fn get(&self, i: usize) -> Range<usize> {
+        i * self.share..((i + 1) * self.share).min(self.count)
+    }
+}
+
 impl GradientTasks {
     fn new(shape: &ConvShape, threads: usize) -> Self {
-        let groups = match shape.order {
-            Order::Planar => shape.ci,
-            Order::ChannelsLast => shape.kernel.0,
+        let (groups, channels) = match shape.order {
+            Order::Planar => (shape.ci, 1),
+            Order::ChannelsLast => (shape.kernel.0, shape.ci),
         };
-        let panels = shape.panels();
-        // Pairs of panels make the widest register tiles. More tasks than threads even out.
-        let (panels_per_task, groups_per_task) = if threads == 1 {
-            (panels, groups)
-        } else if panels.div_ceil(2) >= threads {
-            (panels.div_ceil(4 * threads).next_multiple_of(2), groups)
-        } else {
-            (panels.min(2), groups.div_ceil(threads))
-        };
-        Self { panels, panels_per_task, groups, groups_per_task }
-    }
-
-    fn count(&self) -> usize {
-        self.panels.div_ceil(self.panels_per_task) * self.groups.div_ceil(self.groups_per_task)
-    }
-
-    fn part(&self, task: usize) -> Part {
-        let columns = self.groups.div_ceil(self.groups_per_task);
-        let panel = task / columns * self.panels_per_task;
-        let group = task % columns * self.groups_per_task;
-        Part {
-            panels: panel..(panel + self.panels_per_task).min(self.panels),
-            groups: group..(group + self.groups_per_task).min(self.groups),
+        // Two tasks a thread even out. Pairs of panels make the widest register tiles, and tasks
+        // of equal size need a number that divides the pairs.
+        let tasks = if threads == 1 { 1 } else { 2 * threads };
+        let pairs = shape.panels().div_ceil(2);
+        let by_panels = common_divisor(pairs, tasks);
+        let by_groups = common_divisor(groups, tasks / by_panels);
+        let by_channels = tasks / by_panels / by_groups;
+        Self {
+            panels: Shares { count: shape.panels(), share: 2 * pairs / by_panels },
+            groups: Shares::new(groups, by_groups),
+            channels: Shares::new(channels, by_channels),
         }
     }
 
-    fn group(&self, shape: &ConvShape, border: &Border, group: usize) -> Taps {
+    fn count(&self) -> usize {
+        self.panels.len() * self.groups.len() * self.channels.len()
+    }
+
+    fn part(&self, task: usize) -> Part {
+        let (task, channels) = (task / self.channels.len(), task % self.channels.len());
+        let (panels, groups) = (task / self.groups.len(), task % self.groups.len());
+        Part {
+            panels: self.panels.get(panels),
+            groups: self.groups.get(groups),
+            channels: self.channels.get(channels),
+            has_bias: groups == 0 && channels == 0,
+        }
+    }
+}
+
+const fn common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}
+
+impl Part {
+    fn taps(&self, shape: &ConvShape, border: &Border, group: usize) -> Taps {
         let (kh, kw) = shape.kernel;
         match shape.order {
             Order::Planar => Taps {
                 tap: group * kh * kw,
                 rows: (kh, kw),
+                pitch: kw,
                 x: group * border.plane(),
                 x_rows: (border.pitch(), 1),
             },
             Order::ChannelsLast => Taps {
-                tap: group * kw * shape.ci,
-                rows: (kw, shape.ci),
-                x: group * border.pitch(),
+                tap: group * kw * shape.ci + self.channels.start,
+                rows: (kw, self.channels.len()),
+                pitch: shape.ci,
+                x: group * border.pitch() + self.channels.start,
                 x_rows: (padded(shape.ci), 1),
             },
         }
@@ -343,16 +398,19 @@ impl GradientTasks {
 
 /// `db += Σ dy` over all pixels, where dy has `co` padded channels.
 pub(super) fn bias_gradient(cx: &Context, co: usize, dy: &[f32], db: &mut [f32]) {
+    /// Columns that are summed together: whole cache lines of a row, one after another.
+    const COLUMNS: usize = 4 * PANEL;
     let work = dy.len();
     let db = DisjointMut::new(db);
-    cx.for_each(co / PANEL, work, |panel| {
-        // SAFETY: each task has its own panel.
-        let db = unsafe { db.part(panel * PANEL..(panel + 1) * PANEL) };
-        cx.isa().run(ColumnSums { x: dy, stride: co, first: panel * PANEL, sums: db });
+    cx.for_each(co.div_ceil(COLUMNS), work, |task| {
+        let first = task * COLUMNS;
+        // SAFETY: each task has its own columns.
+        let sums = unsafe { db.part(first..(first + COLUMNS).min(co)) };
+        cx.isa().run(ColumnSums { x: dy, stride: co, first, sums });
     });
 }
 
-/// Adds the sums of 16 columns of a matrix to `sums`.
+/// Adds the sums of a matrix's columns, from `first` on, to `sums`, of whole panels.
 struct ColumnSums<'a> {
     x: &'a [f32],
     stride: usize,
@@ -365,23 +423,46 @@ impl Kernel for ColumnSums<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        // Rows are summed in runs, so that rounding grows with the root of their number.
-        const RUN: usize = 64;
-        for lane in (0..PANEL).step_by(S::LANES) {
-            let mut total = s.splat(0.0);
-            for run in self.x.chunks(RUN * self.stride) {
-                let mut sum = s.splat(0.0);
-                for row in run.chunks_exact(self.stride) {
-                    let values = &row[self.first + lane..][..S::LANES];
-                    // SAFETY: the slice has a register's length.
-                    sum = sum + unsafe { s.load(values.as_ptr()) };
-                }
-                total = total + sum;
-            }
-            let to = &mut self.sums[lane..][..S::LANES];
-            // SAFETY: the slice has a register's length.
-            unsafe { s.store(to.as_mut_ptr(), s.load(to.as_ptr()) + total) };
+        // Four vectors a row, then the rest one by one.
+        let wide = self.sums.len() / (4 * S::LANES) * (4 * S::LANES);
+        let (sums, rest) = self.sums.split_at_mut(wide);
+        for (i, sums) in sums.chunks_exact_mut(4 * S::LANES).enumerate() {
+            column_sums::<S, 4>(s, self.x, self.stride, self.first + i * 4 * S::LANES, sums);
         }
+        for (i, sums) in rest.chunks_exact_mut(S::LANES).enumerate() {
+            column_sums::<S, 1>(s, self.x, self.stride, self.first + wide + i * S::LANES, sums);
+        }
+    }
+}
+
+/// Adds the sums of `V` vectors of columns.
+#[inline(always)]
+fn column_sums<S: Simd, const V: usize>(
+    s: S,
+    x: &[f32],
+    stride: usize,
+    first: usize,
+    sums: &mut [f32],
+) {
+    // Rows are summed in runs, so that rounding grows with the root of their number.
+    const RUN: usize = 64;
+    let mut totals = [s.splat(0.0); V];
+    for run in x.chunks(RUN * stride) {
+        let mut partial = [s.splat(0.0); V];
+        for row in run.chunks_exact(stride) {
+            let values = row[first..first + V * S::LANES].chunks_exact(S::LANES);
+            for (sum, values) in partial.iter_mut().zip(values) {
+                // SAFETY: the chunk has a register's length.
+                *sum = *sum + unsafe { s.load(values.as_ptr()) };
+            }
+        }
+        for (total, sum) in totals.iter_mut().zip(partial) {
+            *total = *total + sum;
+        }
+    }
+    for (to, total) in sums.chunks_exact_mut(S::LANES).zip(totals) {
+        // SAFETY: the chunk has a register's length.
+        unsafe { s.store(to.as_mut_ptr(), s.load(to.as_ptr()) + total) };
     }
 }
 
@@ -463,7 +544,6 @@ impl InputGradient<'_> {
             a_rows: (border.pitch(), co),
             b: weights.as_ptr(),
             b_panel: panel,
-            stream: false,
             // SAFETY: the offset is that of a pixel of dx, whose length was checked.
             c: unsafe { dx.as_mut_ptr().add(to) },
             output: Output {
@@ -473,6 +553,7 @@ impl InputGradient<'_> {
             },
             start: Start::Zero,
             finish: self.finish(to),
+            ahead: Ahead::NOTHING,
         };
         // SAFETY: the border holds every tap of every input pixel, lengths were checked, and each
         // task has its own image.
@@ -497,12 +578,12 @@ impl InputGradient<'_> {
                 a_rows: (0, co),
                 b: transposed.as_ptr(),
                 b_panel: shape.co * PANEL,
-                stream: false,
                 // SAFETY: the offset is that of a pixel of dx, whose length was checked.
                 c: unsafe { dx.as_mut_ptr().add(first * ci) },
                 output: Output { outer: 0, row: ci, panel: PANEL },
                 start: Start::Zero,
                 finish: self.finish(first * ci),
+                ahead: Ahead::NOTHING,
             };
             // SAFETY: lengths were checked, and each task writes its own pixels.
             unsafe { gemm.run(cx.isa()) };

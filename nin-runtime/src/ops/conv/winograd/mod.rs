@@ -58,7 +58,7 @@ impl Group {
 
 /// Tiles that a pass should have before more images no longer help: with fewer, reading the
 /// transformed weights takes longer than multiplying.
-const TILES_PER_PASS: usize = 24;
+const TILES_PER_PASS: usize = 36;
 
 /// Elements of transformed outputs that stay in the second cache between multiplying and transforming
 /// back: 384 KiB.
@@ -99,7 +99,7 @@ impl Problem {
         let tiles = (output.0.div_ceil(W::OUTPUT.0), output.1.div_ceil(W::OUTPUT.1));
         let points = W::TILE.0 * W::TILE.1;
         let count = tiles.0 * tiles.1;
-        let count = if count > TILES_PER_PASS { count } else { TILES_PER_PASS };
+        let count = if count > 24 { count } else { 24 };
         // Pairs of panels make the widest register tiles.
         let group = GROUP_LEN / (points * count * PANEL) / 2 * 2;
         let group = if group > 2 { group } else { 2 };

@@ -2,7 +2,7 @@
 
 use super::tile::{Grid, MAX_POINTS, Tile};
 use super::{Group, Problem, phase_kernel};
-use crate::gemm::{Axis, Finish, Gemm, Output, Start};
+use crate::gemm::{Ahead, Axis, Finish, Gemm, Output, Start};
 use crate::ops::conv::ConvShape;
 use crate::simd::{Kernel, PANEL, Simd, padded};
 use crate::{Context, DisjointMut, Order};
@@ -293,27 +293,28 @@ pub(super) fn products(
     m: &mut [f32],
 ) {
     let (ci, co) = (padded(problem.ci), group.channels());
-    assert!(v.len() >= problem.points * tiles * ci && m.len() >= problem.points * tiles * co);
+    assert!(m.len() >= problem.points * tiles * co);
     assert_eq!(u.len(), problem.weight_points());
-    let u = &u[problem.weights_of(group)..];
+    let v = Points { all: v, len: tiles * ci };
+    let u = Points { all: &u[problem.weights_of(group)..], len: co * problem.ci };
     let m = DisjointMut::new(m);
-    cx.for_each(problem.points, problem.points * tiles * co * problem.ci, |point| {
+    for_each_point(cx, problem, tiles * co, v, u, |point, ahead| {
         let gemm = Gemm {
             rows: (1, tiles),
             panels: group.panels,
             sum: [Axis::ONCE, Axis::ONCE, Axis { count: problem.ci, a: 1, b: PANEL }],
-            a: v[point * tiles * ci..].as_ptr(),
+            a: v.at(point).as_ptr(),
             a_rows: (0, ci),
-            b: u[point * co * problem.ci..].as_ptr(),
+            b: u.at(point).as_ptr(),
             b_panel: problem.ci * PANEL,
-            stream: true,
             // SAFETY: each point has its own matrix in `m`.
             c: unsafe { m.as_mut_ptr().add(point * tiles * co) },
             output: Output { outer: 0, row: co, panel: PANEL },
             start: Start::Zero,
             finish: Finish::Plain,
+            ahead,
         };
-        // SAFETY: lengths were checked above, and each task writes its own matrix.
+        // SAFETY: lengths were checked, and each point's matrix is written once.
         unsafe { gemm.run(cx.isa()) };
     });
 }
@@ -329,27 +330,65 @@ pub(super) fn weight_products(
     du: &mut [f32],
 ) {
     let (ci, co) = (padded(problem.ci), group.channels());
-    assert!(v.len() >= problem.points * tiles * ci && e.len() >= problem.points * tiles * co);
     assert_eq!(du.len(), problem.weight_points());
+    let (v, e) = (Points { all: v, len: tiles * ci }, Points { all: e, len: tiles * co });
     let du = DisjointMut::new(&mut du[problem.weights_of(group)..]);
-    cx.for_each(problem.points, problem.points * tiles * co * problem.ci, |point| {
+    for_each_point(cx, problem, tiles * co, v, e, |point, ahead| {
         let gemm = Gemm {
             rows: (1, problem.ci),
             panels: group.panels,
             sum: [Axis::ONCE, Axis::ONCE, Axis { count: tiles, a: ci, b: co }],
-            a: v[point * tiles * ci..].as_ptr(),
+            a: v.at(point).as_ptr(),
             a_rows: (0, 1),
-            b: e[point * tiles * co..].as_ptr(),
+            b: e.at(point).as_ptr(),
             b_panel: PANEL,
-            stream: false,
             // SAFETY: each point has its own matrix in `du`.
             c: unsafe { du.as_mut_ptr().add(point * co * problem.ci) },
             output: Output { outer: 0, row: PANEL, panel: problem.ci * PANEL },
             start: if accumulate { Start::Accumulate } else { Start::Zero },
             finish: Finish::Plain,
+            ahead,
         };
-        // SAFETY: lengths were checked above, and each task writes its own matrix.
+        // SAFETY: lengths were checked, and each point's matrix is written once.
         unsafe { gemm.run(cx.isa()) };
+    });
+}
+
+/// A matrix for each point, one behind the other.
+#[derive(Clone, Copy)]
+struct Points<'a> {
+    all: &'a [f32],
+    /// Elements of one of them.
+    len: usize,
+}
+
+impl<'a> Points<'a> {
+    fn at(self, point: usize) -> &'a [f32] {
+        &self.all[point * self.len..][..self.len]
+    }
+}
+
+/// Calls `f` for each point, with the operands of the next one.
+fn for_each_point<'a>(
+    cx: &Context,
+    problem: &Problem,
+    outputs: usize,
+    a: Points<'a>,
+    b: Points<'a>,
+    f: impl Fn(usize, Ahead<'a>) + Sync,
+) {
+    // Neighbouring points make a task, so that one thread computes a point and the next.
+    let tasks = if cx.threads() > 1 { 4 * cx.threads() } else { 1 };
+    let share = problem.points.div_ceil(tasks);
+    let work = problem.points * outputs * problem.ci;
+    cx.for_each(problem.points.div_ceil(share), work, |task| {
+        let end = ((task + 1) * share).min(problem.points);
+        for point in task * share..end {
+            let next = point + 1;
+            let ahead =
+                if next < end { Ahead([a.at(next), b.at(next)]) } else { Ahead::NOTHING };
+            f(point, ahead);
+        }
     });
 }
 

@@ -120,8 +120,11 @@ impl fmt::Display for Method {
 
 /// Elements of activations that should stay in cache while a group goes through training: 16 MiB.
 const GROUP_BUDGET: usize = 1 << 22;
-/// With fewer images, matrix products of small layers are too short.
+/// With fewer images, matrix products of small layers are too short, and weights are read too often.
 const MIN_GROUP: usize = 8;
+/// Images that inference takes through the net together: enough for the matrix products of small layers,
+/// and few enough for their activations to stay in cache.
+const TOGETHER: usize = 4;
 /// The runtime's `MAX_TOGETHER`.
 const MAX_GROUP: usize = 64;
 
@@ -282,7 +285,7 @@ impl<'a> Buffers<'a> {
             prepared,
             transposed,
             scratch,
-            together: MIN_GROUP,
+            together: TOGETHER,
             train: TrainPlan {
                 group: 0,
                 image,

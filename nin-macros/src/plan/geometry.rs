@@ -10,8 +10,12 @@ pub(crate) const fn padded(n: usize) -> usize {
 
 /// Tiles that a Winograd pass should have before more images no longer help; the runtime's constant.
 const TILES_PER_PASS: usize = 36;
+/// Tiles that a group of panels is sized for, if an image has no more; the runtime's constant.
+const TILES_OF_GROUP: usize = 24;
 /// Elements of transformed outputs that stay in the second cache; the runtime's constant.
 const GROUP_LEN: usize = 96 << 10;
+/// Elements of transformed inputs that a weight gradient keeps; the runtime's constant.
+const KEPT_LEN: usize = 1 << 22;
 
 /// A convolution as the runtime's drivers see it.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +54,11 @@ impl Problem {
         TILES_PER_PASS.div_ceil(self.tiles).min(n)
     }
 
+    /// Images, of `n`, over which the weights' gradient sums before it transforms back.
+    fn images_per_sum(&self, n: usize) -> usize {
+        (KEPT_LEN / self.input_points()).max(self.images_per_pass(n)).min(n)
+    }
+
     /// Elements of one image's transformed input.
     pub(crate) fn input_points(&self) -> usize {
         self.points * self.tiles * padded(self.ci)
@@ -58,9 +67,14 @@ impl Problem {
     /// Elements of one image's transformed output, of the channels that go through the last stages
     /// together.
     pub(crate) fn output_points(&self) -> usize {
-        let panel = self.points * self.tiles.max(24) * PANEL;
+        self.points * self.tiles * self.largest_group() * PANEL
+    }
+
+    /// Panels of output channels that go through the last stages together, at most.
+    fn largest_group(&self) -> usize {
+        let panel = self.points * self.tiles.max(TILES_OF_GROUP) * PANEL;
         let group = (GROUP_LEN / panel / 2 * 2).max(2);
-        self.points * self.tiles * group.min(padded(self.co) / PANEL) * PANEL
+        group.min(padded(self.co) / PANEL)
     }
 
     /// Elements of the transformed weights.
@@ -160,7 +174,10 @@ impl ConvGeometry {
         match method {
             Method::Direct => self.direct_work(n),
             Method::Winograd(tile) => {
-                self.forward_work(method, n) + self.forward_problem(tile).weight_points()
+                let problem = self.forward_problem(tile);
+                problem.images_per_pass(n) * (self.phases_len() + problem.output_points())
+                    + problem.images_per_sum(n) * problem.input_points()
+                    + problem.points * problem.largest_group() * problem.ci * PANEL
             }
         }
     }

@@ -137,11 +137,7 @@ impl Gemm<'_> {
     /// The loop over rows, in tiles of nearly equal height: five and four rows use the registers
     /// better than six and three.
     #[inline(always)]
-    unsafe fn rows<S: Simd, const P: usize, const UNIT_K: bool>(
-        &self,
-        simd: S,
-        panel: usize,
-    ) {
+    unsafe fn rows<S: Simd, const P: usize, const UNIT_K: bool>(&self, simd: S, panel: usize) {
         let (outer, inner) = self.rows;
         let tiles = inner.div_ceil(S::MAX_ROWS);
         let share = self.panels.div_ceil(P) * outer * tiles;

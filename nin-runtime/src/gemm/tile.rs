@@ -155,7 +155,7 @@ impl<const R: usize, const P: usize> Prefetch<R, P> {
         let [outer, middle, inner] = gemm.sum;
         let runs = outer.count * middle.count * inner.count.div_ceil(LINE);
         let ahead = gemm.ahead.0.map(|part| {
-            let lines = part.len().div_ceil(LINE * tiles * runs);
+            let lines = part.len().div_ceil(LINE * tiles * runs.max(1));
             (part.as_ptr().wrapping_add(number * runs * lines * LINE), lines)
         });
         Self { run: 0, c, ahead }

@@ -60,9 +60,16 @@ impl Group {
 /// transformed weights takes longer than multiplying.
 const TILES_PER_PASS: usize = 36;
 
+/// Tiles that a group of panels is sized for, if an image has no more.
+const TILES_OF_GROUP: usize = 24;
+
 /// Elements of transformed outputs that stay in the second cache between multiplying and transforming
 /// back: 384 KiB.
 const GROUP_LEN: usize = 96 << 10;
+
+/// Elements of transformed inputs that the weights' gradient keeps, to sum over their images before it
+/// transforms back: 16 MiB.
+const KEPT_LEN: usize = 1 << 22;
 
 impl Problem {
     const fn forward<W: Tile>(shape: &ConvShape) -> Self {
@@ -99,7 +106,7 @@ impl Problem {
         let tiles = (output.0.div_ceil(W::OUTPUT.0), output.1.div_ceil(W::OUTPUT.1));
         let points = W::TILE.0 * W::TILE.1;
         let count = tiles.0 * tiles.1;
-        let count = if count > 24 { count } else { 24 };
+        let count = if count > TILES_OF_GROUP { count } else { TILES_OF_GROUP };
         // Pairs of panels make the widest register tiles.
         let group = GROUP_LEN / (points * count * PANEL) / 2 * 2;
         let group = if group > 2 { group } else { 2 };
@@ -117,6 +124,13 @@ impl Problem {
         if images < n { images } else { n }
     }
 
+    /// Images, of `n`, over which the weights' gradient sums before it transforms back.
+    const fn images_per_sum(&self, n: usize) -> usize {
+        let (pass, kept) = (self.images_per_pass(n), KEPT_LEN / self.input_points());
+        let images = if kept > pass { kept } else { pass };
+        if images < n { images } else { n }
+    }
+
     /// Elements of one image's transformed input.
     const fn input_points(&self) -> usize {
         self.points * self.tiles() * padded(self.ci)
@@ -124,8 +138,12 @@ impl Problem {
 
     /// Elements of one image's transformed output, of the channels of a group.
     const fn output_points(&self) -> usize {
-        let panels = if self.group < self.panels() { self.group } else { self.panels() };
-        self.points * self.tiles() * panels * PANEL
+        self.points * self.tiles() * self.largest_group() * PANEL
+    }
+
+    /// Panels of the first group, which no other exceeds.
+    const fn largest_group(&self) -> usize {
+        if self.group < self.panels() { self.group } else { self.panels() }
     }
 
     /// Elements of the transformed weights.
@@ -206,7 +224,10 @@ impl ConvShape {
     /// Elements of work space that the weights' gradient of `n` images needs.
     #[must_use]
     pub const fn winograd_weight_gradient_work<W: Tile>(&self, n: usize) -> usize {
-        self.winograd_work::<W>(n) + Problem::forward::<W>(self).weight_points()
+        let problem = Problem::forward::<W>(self);
+        problem.images_per_pass(n) * (self.phases_len() + problem.output_points())
+            + problem.images_per_sum(n) * problem.input_points()
+            + problem.points * problem.largest_group() * problem.ci * PANEL
     }
 }
 

@@ -136,31 +136,40 @@ impl WeightGradient<'_> {
         let shape = self.shape;
         let problem = Problem::forward::<W>(shape);
         bias_gradient(cx, padded(shape.co), self.dy, db);
-        let per_pass = problem.images_per_pass(self.n);
+        let (per_pass, per_sum) = (problem.images_per_pass(self.n), problem.images_per_sum(self.n));
         let (phases, work) = work.split_at_mut(per_pass * shape.phases_len());
-        let (v, work) = work.split_at_mut(per_pass * problem.input_points());
-        let (e, work) = work.split_at_mut(per_pass * problem.output_points());
-        let du = &mut work[..problem.weight_points()];
+        let (v, work) = work.split_at_mut(per_sum * problem.input_points());
+        let (e, du) = work.split_at_mut(per_pass * problem.output_points());
         let len = shape.output_len();
-        for first in (0..self.n).step_by(per_pass.max(1)) {
-            let images = per_pass.min(self.n - first);
-            let tiles = images * problem.tiles();
-            let v = cut(v, &problem, tiles);
-            transform_input::<W>(cx, shape, self.x, (first, images), phases, v);
-            let field = |i: usize| Field {
-                data: &self.dy[(first + i) * len..][..len],
-                size: problem.output,
-                channels: padded(problem.co),
+        for first in (0..self.n).step_by(per_sum.max(1)) {
+            // The images of a sum, and those of each pass over them.
+            let images = per_sum.min(self.n - first);
+            let passes = || (0..images).step_by(per_pass).map(|i| (i, per_pass.min(images - i)));
+            let points = |i: usize, images: usize| {
+                let point = problem.input_points();
+                i * point..(i + images) * point
             };
+            for (i, images) in passes() {
+                let v = &mut v[points(i, images)];
+                transform_input::<W>(cx, shape, self.x, (first + i, images), phases, v);
+            }
             for group in problem.groups() {
                 let start = group.first * PANEL;
                 let part = start..start + group.channels();
-                scatter::<OfGradient<W>>(cx, images, problem.tiles, (0, 0), field, part, e);
-                weight_products(cx, tiles, (&problem, group), (v, e), first > 0, du);
+                let du = &mut du[..problem.points * group.channels() * problem.ci];
+                for (i, images) in passes() {
+                    let field = |image: usize| Field {
+                        data: &self.dy[(first + i + image) * len..][..len],
+                        size: problem.output,
+                        channels: padded(problem.co),
+                    };
+                    let part = part.clone();
+                    scatter::<OfGradient<W>>(cx, images, problem.tiles, (0, 0), field, part, e);
+                    let (tiles, v) = (images * problem.tiles(), &v[points(i, images)]);
+                    weight_products(cx, tiles, (&problem, group), (v, e), i > 0, du);
+                }
+                weights::add_gradient::<W>(cx, shape, (&problem, group), du, dw);
             }
-        }
-        if self.n > 0 {
-            weights::add_gradient::<W>(cx, shape, &problem, du, dw);
         }
     }
 }

@@ -320,7 +320,7 @@ pub(super) fn products(
 }
 
 /// `dU = Vᵀ·E` at each point for a group of output channels, or added to what stands there:
-/// `[points][tiles][ci]ᵀ · [points][tiles][channels of the group]`, in the layout of U.
+/// `[points][tiles][ci]ᵀ · [points][tiles][channels of the group]`, in the layout of U's group.
 pub(super) fn weight_products(
     cx: &Context,
     tiles: usize,
@@ -330,9 +330,9 @@ pub(super) fn weight_products(
     du: &mut [f32],
 ) {
     let (ci, co) = (padded(problem.ci), group.channels());
-    assert_eq!(du.len(), problem.weight_points());
+    assert_eq!(du.len(), problem.points * co * problem.ci);
     let (v, e) = (Points { all: v, len: tiles * ci }, Points { all: e, len: tiles * co });
-    let du = DisjointMut::new(&mut du[problem.weights_of(group)..]);
+    let du = DisjointMut::new(du);
     for_each_point(cx, problem, tiles * co, v, e, |point, ahead| {
         let gemm = Gemm {
             rows: (1, problem.ci),
@@ -385,8 +385,7 @@ fn for_each_point<'a>(
         let end = ((task + 1) * share).min(problem.points);
         for point in task * share..end {
             let next = point + 1;
-            let ahead =
-                if next < end { Ahead([a.at(next), b.at(next)]) } else { Ahead::NOTHING };
+            let ahead = if next < end { Ahead([a.at(next), b.at(next)]) } else { Ahead::NOTHING };
             f(point, ahead);
         }
     });

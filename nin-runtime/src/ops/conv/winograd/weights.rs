@@ -1,11 +1,12 @@
 //! The weights' transforms: forward, turned for the input's gradient, and back for their own.
 
 use super::tile::{Grid, MAX_POINTS, Tile};
-use super::{Problem, phase_kernel};
+use super::{Group, Problem, phase_kernel};
 use crate::ops::conv::ConvShape;
 use crate::simd::{Kernel, PANEL, Simd};
 use crate::{Context, DisjointMut, Order};
 use core::marker::PhantomData;
+use core::ops::Range;
 
 impl ConvShape {
     /// The place, in a panel of the arena, of tap (y, x) of channel `c` of the convolution that is left after
@@ -170,38 +171,42 @@ impl<W: Tile, T: Taps> Kernel for Panel<W, T> {
     }
 }
 
-/// Adds the gradient of the weights, from that of the transformed ones, to `dw`.
+/// Adds the gradient of a group's weights, from that of the transformed ones, to `dw`.
 pub(super) fn add_gradient<W: Tile>(
     cx: &Context,
     shape: &ConvShape,
-    problem: &Problem,
+    (problem, group): (&Problem, Group),
     du: &[f32],
     dw: &mut [f32],
 ) {
-    assert_eq!(du.len(), problem.weight_points());
+    assert_eq!(du.len(), problem.points * group.channels() * problem.ci);
+    assert_eq!(dw.len(), shape.weights_len());
     let panel = shape.depth() * PANEL;
     let dw = DisjointMut::new(dw);
-    cx.for_each(problem.panels(), 4 * du.len(), |p| {
-        let (start, point) = problem.panel(p);
+    // A task is a panel, or some of its channels where there are more threads than panels.
+    let shares = cx.threads().div_ceil(group.panels);
+    let share = problem.ci.div_ceil(shares);
+    cx.for_each(group.panels * shares, 4 * du.len(), |task| {
+        let (p, first) = (task / shares, task % shares * share);
         cx.isa().run(PanelGradient::<W> {
             shape,
-            channels: problem.ci,
-            du: &du[start..],
-            point,
-            // SAFETY: each task has its own panel.
-            dw: unsafe { dw.part(p * panel..(p + 1) * panel) },
+            channels: first.min(problem.ci)..(first + share).min(problem.ci),
+            du: &du[p * problem.ci * PANEL..],
+            point: group.channels() * problem.ci,
+            // SAFETY: the panel's place; `dw` was held to its length.
+            dw: unsafe { dw.as_mut_ptr().add((group.first + p) * panel) },
             tile: PhantomData,
         });
     });
 }
 
-/// The gradient of one panel of output channels.
+/// The gradient of some input channels' weights in a panel of output channels.
 struct PanelGradient<'a, W> {
     shape: &'a ConvShape,
-    channels: usize,
+    channels: Range<usize>,
     du: &'a [f32],
     point: usize,
-    dw: &'a mut [f32],
+    dw: *mut f32,
     tile: PhantomData<W>,
 }
 
@@ -211,10 +216,10 @@ impl<W: Tile> Kernel for PanelGradient<'_, W> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let (rows, columns) = phase_kernel(self.shape);
-        for c in 0..self.channels {
+        for c in self.channels {
             for lane in (0..PANEL).step_by(S::LANES) {
                 let mut kernel = [s.splat(0.0); MAX_POINTS];
-                // SAFETY: `add_gradient` holds `du` to all points of the panel; the kernel has room
+                // SAFETY: `add_gradient` holds `du` to all points of the group; the kernel has room
                 // for all taps.
                 unsafe {
                     let start = self.du.as_ptr().add(c * PANEL + lane);
@@ -226,10 +231,12 @@ impl<W: Tile> Kernel for PanelGradient<'_, W> {
                 for y in 0..rows {
                     for x in 0..columns {
                         if let Some(tap) = self.shape.phase_tap(c, y, x) {
-                            let dw = &mut self.dw[tap + lane..][..S::LANES];
                             let add = kernel[y * columns + x];
-                            // SAFETY: the slice has a register's length.
-                            unsafe { s.store(dw.as_mut_ptr(), s.load(dw.as_ptr()) + add) };
+                            // SAFETY: a tap lies in the panel, and no other task has its channel.
+                            unsafe {
+                                let dw = self.dw.add(tap + lane);
+                                s.store(dw, s.load(dw) + add);
+                            }
                         }
                     }
                 }

@@ -30,7 +30,7 @@ fn check_plain(isa: Isa, m: usize, panels: usize, k: usize, relu: bool) {
         stream: false,
         c: c.as_mut_ptr(),
         output: Output { outer: 0, row: n, panel: PANEL },
-        start: Start::Bias(bias.as_ptr()),
+        start: Start::bias(bias.as_ptr()),
         finish: if relu { Finish::Relu } else { Finish::Plain },
     };
     // SAFETY: the buffers have the lengths that the strides address.
@@ -82,7 +82,7 @@ fn a_transposed_operand_accumulates_and_gates() {
                 stream: false,
                 c: c.as_mut_ptr(),
                 output: Output { outer: 0, row: 32, panel: PANEL },
-                start: Start::Accumulate,
+                start: Start::ACCUMULATE,
                 finish: Finish::Gate(gate.as_ptr()),
             };
             // SAFETY: the buffers have the lengths that the strides address.

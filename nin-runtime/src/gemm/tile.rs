@@ -1,6 +1,6 @@
 //! The register tile: `R` rows of `C` by `P` panels, all sums in registers.
 
-use super::{Finish, Gemm, Start};
+use super::{Finish, Gemm};
 use crate::simd::{PANEL, Simd, Vector};
 
 /// The first row and panel of a tile.
@@ -57,23 +57,18 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, cons
     let mut sums = [[simd.splat(0.0); MAX_VECTORS]; R];
     // SAFETY: the caller vouches for every address that counts and strides give.
     unsafe {
-        match gemm.start {
-            Start::Zero => {}
-            Start::Bias(bias) => {
-                for (j, start) in
-                    (0..vectors).map(|j| (j, bias.add(at.panel * PANEL + j * S::LANES)))
-                {
-                    let value = simd.load(start);
-                    for row in &mut sums {
-                        row[j] = value;
-                    }
+        let bias = gemm.start.bias;
+        if gemm.start.accumulate {
+            for (i, row) in sums.iter_mut().enumerate() {
+                for j in 0..vectors {
+                    row[j] = simd.load(gemm.c.add(c_at(i, j)));
                 }
             }
-            Start::Accumulate => {
-                for (i, row) in sums.iter_mut().enumerate() {
-                    for j in 0..vectors {
-                        row[j] = simd.load(gemm.c.add(c_at(i, j)));
-                    }
+        } else if !bias.is_null() {
+            for (j, start) in (0..vectors).map(|j| (j, bias.add(at.panel * PANEL + j * S::LANES))) {
+                let value = simd.load(start);
+                for row in &mut sums {
+                    row[j] = value;
                 }
             }
         }

@@ -167,10 +167,12 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
         labels: &[u8],
     ) -> Result<f32> {
         check_batch::<N>(BATCH, images.len(), labels)?;
-        let _flush = FlushDenormals::new();
         let cx = Context::current();
         let (params, prepared) = net.weights().parts();
-        N::transpose(&cx, params, &mut self.transposed);
+        {
+            let _flush = FlushDenormals::new();
+            N::transpose(&cx, params, &mut self.transposed);
+        }
         self.gradients.fill(0.0);
         let scale = 1.0 / images.len() as f32;
         let mut total = Loss::default();

@@ -12,6 +12,7 @@
 //! and register tiles are chosen per instruction set; both want little more than the operations
 //! below, and the runtime stays free of dependencies that a user would have to compile.
 
+mod denormals;
 mod isa;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -19,7 +20,9 @@ mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(crate) use isa::FlushDenormals;
+#[cfg(feature = "parallel")]
+pub(crate) use denormals::FloatMode;
+pub(crate) use denormals::FlushDenormals;
 pub use isa::Isa;
 
 use core::ops::{Add, Mul, Sub};

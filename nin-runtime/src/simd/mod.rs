@@ -98,12 +98,12 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Brings the cache line at `p`, which need not be valid, nearer.
     #[inline(always)]
     fn prefetch(self, p: *const f32) {
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         // SAFETY: a prefetch of any address is harmless.
         unsafe {
             core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(p.cast());
         }
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(any(miri, not(target_arch = "x86_64")))]
         let _ = p;
     }
 

@@ -70,3 +70,8 @@ pub mod __rt {
 
     extern crate alloc;
 }
+
+/// The examples of the README, which are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

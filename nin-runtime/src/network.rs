@@ -211,7 +211,6 @@ pub fn forward_batch_into<N: Network, I: ReadAs<N::Image> + Sync>(
     scratch: &mut BatchScratch<N>,
 ) {
     assert_eq!(images.len(), logits.len(), "each image has its logits");
-    let _flush = FlushDenormals::new();
     let cx = Context::current();
     // With fewer images than threads, these share each layer instead.
     let shared = images.len() < scratch.lanes;
@@ -249,7 +248,8 @@ fn infer_group<N: Network, I: ReadAs<N::Image>>(
 /// The most images that go through a net, or a pass of training, together.
 pub const MAX_TOGETHER: usize = 64;
 
-/// Calls `f` with the pixels of at most [`MAX_TOGETHER`] images, which takes no allocation.
+/// Calls `f` with the pixels of at most [`MAX_TOGETHER`] images, which takes no allocation. What `f`
+/// computes takes denormals as zero; the code that the images borrow by does not.
 pub(crate) fn with_references<N: Network, I: ReadAs<N::Image>, R>(
     images: &[I],
     f: impl FnOnce(&[&[f32]]) -> R,
@@ -258,6 +258,7 @@ pub(crate) fn with_references<N: Network, I: ReadAs<N::Image>, R>(
     for (reference, image) in references.iter_mut().zip(images) {
         *reference = image.borrow().as_ref();
     }
+    let _flush = FlushDenormals::new();
     f(&references[..images.len()])
 }
 

@@ -169,10 +169,12 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
         labels: &[u8],
     ) -> Result<f32> {
         check_batch::<N>(BATCH, images.len(), labels)?;
-        let _flush = FlushDenormals::new();
         let cx = Context::current();
         let (params, prepared) = net.weights().parts();
-        N::transpose(&cx, params, &mut self.transposed);
+        {
+            let _flush = FlushDenormals::new();
+            N::transpose(&cx, params, &mut self.transposed);
+        }
         let gradients = DisjointMut::new(&mut self.gradients);
         for_each_chunk(&cx, N::ARENA, |chunk| {
             // SAFETY: chunks do not overlap.

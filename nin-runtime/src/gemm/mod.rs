@@ -36,13 +36,25 @@ pub(crate) struct Output {
 }
 
 /// What the sums start from.
+///
+/// Not an enum: the optimizer reads the pointer in advance, and a variant without one would leave it
+/// uninitialised, which memcheck reports.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Start {
-    Zero,
-    /// This row of `panels·PANEL` values.
-    Bias(*const f32),
+pub(crate) struct Start {
+    accumulate: bool,
+    /// A row of `panels·PANEL` values, or null.
+    bias: *const f32,
+}
+
+impl Start {
+    pub(crate) const ZERO: Self = Self { accumulate: false, bias: core::ptr::null() };
     /// What stands in `C`.
-    Accumulate,
+    pub(crate) const ACCUMULATE: Self = Self { accumulate: true, bias: core::ptr::null() };
+
+    /// The same row of `panels·PANEL` values for every row.
+    pub(crate) const fn bias(row: *const f32) -> Self {
+        Self { accumulate: false, bias: row }
+    }
 }
 
 /// What happens to the sums before they are stored.

@@ -29,7 +29,7 @@ fn check_plain(isa: Isa, m: usize, panels: usize, k: usize, relu: bool) {
         b_panel: k * PANEL,
         c: c.as_mut_ptr(),
         output: Output { outer: 0, row: n, panel: PANEL },
-        start: Start::Bias(bias.as_ptr()),
+        start: Start::bias(bias.as_ptr()),
         finish: if relu { Finish::Relu } else { Finish::Plain },
         ahead: Ahead::NOTHING,
     };
@@ -81,7 +81,7 @@ fn a_transposed_operand_accumulates_and_gates() {
                 b_panel: PANEL,
                 c: c.as_mut_ptr(),
                 output: Output { outer: 0, row: 32, panel: PANEL },
-                start: Start::Accumulate,
+                start: Start::ACCUMULATE,
                 finish: Finish::Gate(gate.as_ptr()),
                 ahead: Ahead::NOTHING,
             };

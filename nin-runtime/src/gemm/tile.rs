@@ -1,6 +1,6 @@
 //! The register tile: `R` rows of `C` by `P` panels, all sums in registers.
 
-use super::{Finish, Gemm, Start};
+use super::{Finish, Gemm};
 use crate::simd::{PANEL, Simd, Vector};
 
 /// Where a tile stands.
@@ -58,23 +58,18 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool>(
     let mut sums = [[simd.splat(0.0); MAX_VECTORS]; R];
     // SAFETY: the caller vouches for every address that counts and strides give.
     unsafe {
-        match gemm.start {
-            Start::Zero => {}
-            Start::Bias(bias) => {
-                for (j, start) in
-                    (0..vectors).map(|j| (j, bias.add(at.panel * PANEL + j * S::LANES)))
-                {
-                    let value = simd.load(start);
-                    for row in &mut sums {
-                        row[j] = value;
-                    }
+        let bias = gemm.start.bias;
+        if gemm.start.accumulate {
+            for (i, row) in sums.iter_mut().enumerate() {
+                for j in 0..vectors {
+                    row[j] = simd.load(gemm.c.add(c_at(i, j)));
                 }
             }
-            Start::Accumulate => {
-                for (i, row) in sums.iter_mut().enumerate() {
-                    for j in 0..vectors {
-                        row[j] = simd.load(gemm.c.add(c_at(i, j)));
-                    }
+        } else if !bias.is_null() {
+            for (j, start) in (0..vectors).map(|j| (j, bias.add(at.panel * PANEL + j * S::LANES))) {
+                let value = simd.load(start);
+                for row in &mut sums {
+                    row[j] = value;
                 }
             }
         }
@@ -147,10 +142,7 @@ impl<const R: usize, const P: usize> Prefetch<R, P> {
     #[inline(always)]
     fn new(gemm: &Gemm<'_>, at: Place, c: usize) -> Self {
         // Sums that are added to are read first, so those of the next tile are asked for.
-        let c = match gemm.start {
-            Start::Accumulate => c + R * gemm.output.row,
-            Start::Zero | Start::Bias(_) => c,
-        };
+        let c = if gemm.start.accumulate { c + R * gemm.output.row } else { c };
         let (number, tiles) = at.share;
         let [outer, middle, inner] = gemm.sum;
         let runs = outer.count * middle.count * inner.count.div_ceil(LINE);

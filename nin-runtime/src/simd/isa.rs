@@ -34,7 +34,7 @@ impl Isa {
     /// Plain Rust, on every processor.
     pub const SCALAR: Self = Self(Kind::Scalar);
 
-    /// Every instruction set of this processor, slowest first.
+    /// Every instruction set of this processor, slowest first. Miri's has plain Rust alone.
     pub fn available() -> impl Iterator<Item = Self> {
         [
             Some(Self::SCALAR),
@@ -124,73 +124,4 @@ fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
 fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: this function is entered only where the instructions are there.
     kernel.run(unsafe { super::x86::Avx512::new() })
-}
-
-/// Denormal numbers are taken as zero while this lives; then the thread's mode is as it was.
-///
-/// They turn up in gradients of nets that have learnt, and cost over a hundred cycles each.
-pub(crate) struct FlushDenormals {
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    saved: ControlWord,
-}
-
-#[cfg(target_arch = "x86_64")]
-type ControlWord = u32;
-#[cfg(target_arch = "aarch64")]
-type ControlWord = u64;
-
-impl FlushDenormals {
-    pub(crate) fn new() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        {
-            // Bit 15: results that would be denormal are zero. Bit 6: so are operands.
-            let saved = control_word();
-            set_control_word(saved | (1 << 15) | (1 << 6));
-            Self { saved }
-        }
-        #[cfg(target_arch = "aarch64")]
-        {
-            // Bit 24: flush to zero, operands and results.
-            let saved = control_word();
-            set_control_word(saved | (1 << 24));
-            Self { saved }
-        }
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-        Self {}
-    }
-}
-
-impl Drop for FlushDenormals {
-    fn drop(&mut self) {
-        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-        set_control_word(self.saved);
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn control_word() -> ControlWord {
-    let mut word: ControlWord = 0;
-    // SAFETY: stores the SSE control word, which every x86-64 processor has, into a local.
-    unsafe { core::arch::asm!("stmxcsr [{}]", in(reg) &raw mut word, options(nostack)) };
-    word
-}
-
-#[cfg(target_arch = "x86_64")]
-fn set_control_word(word: ControlWord) {
-    // SAFETY: changes only how denormals are treated, or restores what was read before.
-    unsafe { core::arch::asm!("ldmxcsr [{}]", in(reg) &raw const word, options(nostack)) };
-}
-
-#[cfg(target_arch = "aarch64")]
-fn control_word() -> ControlWord {
-    let word: ControlWord;
-    // SAFETY: reads the floating-point control register.
-    unsafe { core::arch::asm!("mrs {}, fpcr", out(reg) word, options(nomem, nostack)) };
-    word
-}
-
-#[cfg(target_arch = "aarch64")]
-fn set_control_word(word: ControlWord) {
-    // SAFETY: changes only how denormals are treated, or restores what was read before.
-    unsafe { core::arch::asm!("msr fpcr, {}", in(reg) word, options(nostack)) };
 }

@@ -12,6 +12,7 @@
 //! and register tiles are chosen per instruction set; both want little more than the operations
 //! below, and the runtime stays free of dependencies that a user would have to compile.
 
+mod denormals;
 mod isa;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -19,7 +20,9 @@ mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(crate) use isa::FlushDenormals;
+#[cfg(feature = "parallel")]
+pub(crate) use denormals::FloatMode;
+pub(crate) use denormals::FlushDenormals;
 pub use isa::Isa;
 
 use core::ops::{Add, Mul, Sub};
@@ -107,12 +110,12 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Brings the cache line at `p`, which need not be valid, nearer.
     #[inline(always)]
     fn prefetch(self, p: *const f32) {
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         // SAFETY: a prefetch of any address is harmless.
         unsafe {
             core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(p.cast());
         }
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(any(miri, not(target_arch = "x86_64")))]
         let _ = p;
     }
 

@@ -145,7 +145,7 @@ fn a_mask_with_one_true_lane_counts_as_any() {
 
 #[cfg(feature = "std")]
 #[test]
-fn denormals_are_flushed_only_while_the_guard_lives() {
+fn denormals_are_flushed_only_while_the_guard_lives_even_if_a_panic_ends_it() {
     let half = |x: f32| std::hint::black_box(x) * std::hint::black_box(0.5);
     assert!(half(f32::MIN_POSITIVE) > 0.0);
     {
@@ -155,4 +155,9 @@ fn denormals_are_flushed_only_while_the_guard_lives() {
         }
     }
     assert!(half(f32::MIN_POSITIVE) > 0.0);
+    let unwound = std::panic::catch_unwind(|| {
+        let _guard = FlushDenormals::new();
+        panic!("a kernel panics");
+    });
+    assert!(unwound.is_err() && half(f32::MIN_POSITIVE) > 0.0);
 }

@@ -1,6 +1,6 @@
 //! A fork-join pool that allocates nothing after it is made.
 
-use crate::simd::FlushDenormals;
+use crate::simd::FloatMode;
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -115,19 +115,23 @@ impl Drop for Pool {
         self.shared.shutdown.store(true, Ordering::Release);
         self.shared.wake();
         for worker in self.workers.drain(..) {
+            // This is none of the workers, which would wait for itself: a worker can hold a handle only
+            // inside a job, and whoever opened the job holds one until all workers have left it.
             // A worker catches its tasks' panics, so it has none of its own to pass on.
             let _ = worker.join();
         }
     }
 }
 
-/// A task function whose type and lifetime are forgotten while workers run it.
+/// A task function whose type and lifetime are forgotten while workers run it, in the mode of the
+/// thread that opened the job: who computes a part must not change a bit of it.
 #[derive(Clone, Copy)]
 struct Job {
     task: *const (),
     /// Calls `task` for the indices that are left.
     run: unsafe fn(&Shared, *const (), usize),
     tasks: usize,
+    mode: FloatMode,
 }
 
 impl Job {
@@ -136,7 +140,8 @@ impl Job {
             // SAFETY: `task` was made from a `&F` that outlives the job.
             shared.run_tasks(unsafe { &*task.cast::<F>() }, tasks);
         }
-        Self { task: std::ptr::from_ref(task).cast(), run: run::<F>, tasks }
+        let task = std::ptr::from_ref(task).cast();
+        Self { task, run: run::<F>, tasks, mode: FloatMode::current() }
     }
 
     fn none() -> Self {
@@ -231,11 +236,13 @@ impl Shared {
             last = number;
             // SAFETY: this worker is inside an open job, so nobody writes.
             let job = unsafe { *self.job.get() };
-            let _flush = FlushDenormals::new();
+            let _mode = job.mode.enter();
             // SAFETY: the thread that opened the job keeps its task alive until all have left.
             let help = AssertUnwindSafe(|| unsafe { (job.run)(self, job.task, job.tasks) });
-            if catch_unwind(help).is_err() {
+            if let Err(payload) = catch_unwind(help) {
                 self.panicked.store(true, Ordering::Relaxed);
+                // Its own drop might panic again, with this worker still inside.
+                std::mem::forget(payload);
             }
             self.state.fetch_sub(1, Ordering::Release);
         }
@@ -366,6 +373,67 @@ mod tests {
             }));
             assert!(panicked.is_err());
             assert_eq!(sum_of_squares(&threads, 100), 328_350);
+        }
+    }
+
+    #[test]
+    fn a_panic_whose_payload_panics_when_it_is_dropped_stops_no_worker() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                assert!(std::thread::panicking(), "a payload that panics");
+            }
+        }
+        let threads = Threads::new(3);
+        let caller = std::thread::current().id();
+        let bombs = AtomicUsize::new(0);
+        for _ in 0..20 {
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                threads.run(64, &|_| {
+                    if std::thread::current().id() != caller {
+                        bombs.fetch_add(1, Ordering::Relaxed);
+                        std::panic::panic_any(Bomb);
+                    }
+                    std::thread::sleep(std::time::Duration::from_micros(100));
+                });
+            }));
+            assert!(panicked.is_err(), "no worker helped");
+            assert_eq!(sum_of_squares(&threads, 100), 328_350);
+        }
+        assert!(bombs.into_inner() >= 20);
+    }
+
+    /// However its tasks treat their handles, a pool outlives the job, and is taken down by its caller.
+    #[test]
+    fn handles_that_tasks_drop_leave_the_pool_to_the_caller() {
+        for _ in 0..50 {
+            let threads = Threads::new(3);
+            let handles = Mutex::new(vec![threads.clone(); 64]);
+            threads.run(64, &|_| {
+                let handle = handles.lock().unwrap().pop().unwrap();
+                handle.install(|| assert_eq!(Threads::current().count(), 3));
+            });
+            let shared = Arc::downgrade(&threads.0.shared);
+            let (last, pool) = (threads.clone(), threads);
+            drop(handles);
+            drop(pool);
+            last.install(|| drop(last.clone()));
+            drop(last);
+            assert!(shared.upgrade().is_none(), "the workers are gone");
+        }
+    }
+
+    #[test]
+    fn workers_compute_in_the_mode_of_the_thread_that_opened_the_job() {
+        let half = |x: f32| std::hint::black_box(x) * std::hint::black_box(0.5);
+        let threads = Threads::new(3);
+        for flush in [false, true, false] {
+            let _flush = flush.then(crate::simd::FlushDenormals::new);
+            let here = half(f32::MIN_POSITIVE).to_bits();
+            threads.run(64, &|_| {
+                std::thread::sleep(std::time::Duration::from_micros(20));
+                assert_eq!(half(f32::MIN_POSITIVE).to_bits(), here, "flush: {flush}");
+            });
         }
     }
 

@@ -140,7 +140,7 @@ impl Forward<'_> {
                 // SAFETY: the offset is that of a row of the output, whose length was checked.
                 c: unsafe { y.as_mut_ptr().add(start) },
                 output: Output { outer: w * padded(shape.co), row: padded(shape.co), panel: PANEL },
-                start: Start::Bias(self.bias.as_ptr()),
+                start: Start::bias(self.bias.as_ptr()),
                 finish: if self.relu { Finish::Relu } else { Finish::Plain },
                 ahead: Ahead::NOTHING,
             };
@@ -171,7 +171,7 @@ impl Forward<'_> {
                 // SAFETY: the offset is that of a pixel of the output, whose length was checked.
                 c: unsafe { y.as_mut_ptr().add(first * co) },
                 output: Output { outer: 0, row: co, panel: PANEL },
-                start: Start::Bias(self.bias.as_ptr()),
+                start: Start::bias(self.bias.as_ptr()),
                 finish: if self.relu { Finish::Relu } else { Finish::Plain },
                 ahead: Ahead::NOTHING,
             };
@@ -263,7 +263,7 @@ impl WeightGradient<'_> {
                         row: PANEL,
                         panel: shape.depth() * PANEL,
                     },
-                    start: Start::Accumulate,
+                    start: Start::ACCUMULATE,
                     finish: Finish::Plain,
                     ahead: core::mem::replace(&mut ahead, Ahead::NOTHING),
                 };
@@ -551,7 +551,7 @@ impl InputGradient<'_> {
                 row: shape.stride.1 * ci,
                 panel: PANEL,
             },
-            start: Start::Zero,
+            start: Start::ZERO,
             finish: self.finish(to),
             ahead: Ahead::NOTHING,
         };
@@ -581,7 +581,7 @@ impl InputGradient<'_> {
                 // SAFETY: the offset is that of a pixel of dx, whose length was checked.
                 c: unsafe { dx.as_mut_ptr().add(first * ci) },
                 output: Output { outer: 0, row: ci, panel: PANEL },
-                start: Start::Zero,
+                start: Start::ZERO,
                 finish: self.finish(first * ci),
                 ahead: Ahead::NOTHING,
             };

@@ -106,6 +106,14 @@ impl Problem {
         let tiles = (output.0.div_ceil(W::OUTPUT.0), output.1.div_ceil(W::OUTPUT.1));
         let points = W::TILE.0 * W::TILE.1;
         let count = tiles.0 * tiles.1;
+        // A pass has the tiles of one image, or a few more than `TILES_PER_PASS`.
+        let fits = match (count + TILES_PER_PASS).checked_mul(points * 4) {
+            Some(len) => len.checked_mul(padded(ci) + padded(co)).is_some(),
+            None => false,
+        };
+        assert!(fits, "the transformed tiles of a convolution can be addressed");
+        let weights = (padded(ci) * points * 4).checked_mul(padded(co));
+        assert!(weights.is_some(), "so can its transformed weights");
         let count = if count > TILES_OF_GROUP { count } else { TILES_OF_GROUP };
         // Pairs of panels make the widest register tiles.
         let group = GROUP_LEN / (points * count * PANEL) / 2 * 2;

@@ -310,7 +310,7 @@ pub(super) fn products(
             // SAFETY: each point has its own matrix in `m`.
             c: unsafe { m.as_mut_ptr().add(point * tiles * co) },
             output: Output { outer: 0, row: co, panel: PANEL },
-            start: Start::Zero,
+            start: Start::ZERO,
             finish: Finish::Plain,
             ahead,
         };
@@ -345,7 +345,7 @@ pub(super) fn weight_products(
             // SAFETY: each point has its own matrix in `du`.
             c: unsafe { du.as_mut_ptr().add(point * co * problem.ci) },
             output: Output { outer: 0, row: PANEL, panel: problem.ci * PANEL },
-            start: if accumulate { Start::Accumulate } else { Start::Zero },
+            start: if accumulate { Start::ACCUMULATE } else { Start::ZERO },
             finish: Finish::Plain,
             ahead,
         };

@@ -1,7 +1,11 @@
 //! What the runtime and a generated net know of each other, and inference.
 
+#[cfg(feature = "alloc")]
+use crate::Init;
 use crate::simd::{FlushDenormals, padded};
-use crate::{Buffer, Context, DisjointMut, Init, ParamInfo};
+use crate::weights::Pretrained;
+use crate::{Buffer, Context, DisjointMut, ParamInfo, Room};
+#[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 use bytemuck::Zeroable;
 use core::borrow::Borrow;
@@ -66,6 +70,7 @@ pub struct Weights<N> {
     net: PhantomData<fn() -> N>,
 }
 
+#[cfg(feature = "alloc")]
 impl<N> Clone for Weights<N> {
     fn clone(&self) -> Self {
         Self { params: self.params.clone(), prepared: self.prepared.clone(), net: PhantomData }
@@ -73,29 +78,47 @@ impl<N> Clone for Weights<N> {
 }
 
 impl<N: Network> Weights<N> {
-    /// Parameters that `fill` writes into an arena of zeros.
-    ///
-    /// # Errors
-    /// Those of `fill`.
-    pub fn try_new<E>(fill: impl FnOnce(&mut [f32]) -> Result<(), E>) -> Result<Self, E> {
-        let mut params = Buffer::zeros(N::ARENA);
-        fill(&mut params)?;
-        let mut weights = Self { params, prepared: Buffer::zeros(N::PREPARED), net: PhantomData };
+    /// The bytes that they take.
+    pub const BYTES: usize = Buffer::bytes(N::ARENA) + Buffer::bytes(N::PREPARED);
+
+    /// The weights whose parameters are in `params`.
+    fn of(params: Buffer, prepared: Buffer) -> Self {
+        let mut weights = Self { params, prepared, net: PhantomData };
         weights.prepare(&Context::current());
-        Ok(weights)
+        weights
     }
 
     /// Initial weights.
+    #[cfg(feature = "alloc")]
     #[must_use]
     pub fn new(init: Init, seed: u64) -> Self {
-        let fill = |arena: &mut [f32]| {
-            init.fill(N::PARAMETERS, seed, arena);
-            Ok::<_, core::convert::Infallible>(())
-        };
-        match Self::try_new(fill) {
-            Ok(weights) => weights,
-            Err(never) => match never {},
-        }
+        let mut params = Buffer::zeros(N::ARENA);
+        init.fill(N::PARAMETERS, seed, &mut params);
+        Self::of(params, Buffer::zeros(N::PREPARED))
+    }
+
+    /// The weights in a file that is part of the program.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn pretrained(file: &Pretrained) -> Self {
+        let mut params = Buffer::zeros(N::ARENA);
+        file.unpack(&mut params);
+        Self::of(params, Buffer::zeros(N::PREPARED))
+    }
+
+    /// The weights in a file that is part of the program, in the memory of a room; `None` if it has been
+    /// taken.
+    ///
+    /// # Panics
+    /// If the room has less than [`BYTES`](Self::BYTES).
+    #[must_use]
+    pub fn pretrained_in<const BYTES: usize>(
+        file: &Pretrained,
+        room: &'static Room<BYTES>,
+    ) -> Option<Self> {
+        let (params, prepared) = room.take()?.split_at_mut(N::ARENA);
+        file.unpack(params);
+        Some(Self::of(Buffer::lent(params), Buffer::lent(&mut prepared[..N::PREPARED])))
     }
 
     /// Reads weights from a `.safetensors` file.
@@ -104,27 +127,20 @@ impl<N: Network> Weights<N> {
     /// If the file cannot be read or does not fit the net.
     #[cfg(feature = "std")]
     pub fn load(path: &std::path::Path) -> crate::Result<Self> {
-        Self::try_new(|arena| crate::weights::load(path, N::PARAMETERS, arena))
+        let mut params = Buffer::zeros(N::ARENA);
+        crate::weights::load(path, N::PARAMETERS, &mut params)?;
+        Ok(Self::of(params, Buffer::zeros(N::PREPARED)))
     }
 
     /// Reads weights from the bytes of a `.safetensors` file.
     ///
     /// # Errors
     /// If the bytes do not fit the net.
+    #[cfg(feature = "alloc")]
     pub fn from_bytes(bytes: &[u8]) -> crate::Result<Self> {
-        Self::try_new(|arena| crate::weights::from_bytes(bytes, N::PARAMETERS, arena))
-    }
-
-    /// Weights from the bytes of a file that the compiler has checked.
-    ///
-    /// # Panics
-    /// If the bytes do not fit the net, which no generated code gives occasion to.
-    #[must_use]
-    pub fn pretrained(bytes: &[u8]) -> Self {
-        match Self::from_bytes(bytes) {
-            Ok(weights) => weights,
-            Err(error) => panic!("the compiler took weights that do not load: {error}"),
-        }
+        let mut params = Buffer::zeros(N::ARENA);
+        crate::weights::from_bytes(bytes, N::PARAMETERS, &mut params)?;
+        Ok(Self::of(params, Buffer::zeros(N::PREPARED)))
     }
 
     /// Writes the weights to a `.safetensors` file; the old file stays whole until the new one is.
@@ -161,10 +177,21 @@ pub struct Scratch<N> {
 
 impl<N: Network> Scratch<N> {
     /// Memory for the net's forward pass.
+    #[cfg(feature = "alloc")]
     #[expect(clippy::new_without_default, reason = "a net's own `scratch` is the way to it")]
     #[must_use]
     pub fn new() -> Self {
         Self { memory: Buffer::zeros(N::SCRATCH), net: PhantomData }
+    }
+
+    /// A room as memory for the net's forward pass; `None` if it has been taken.
+    ///
+    /// # Panics
+    /// If the room is too small.
+    #[must_use]
+    pub fn new_in<const BYTES: usize>(room: &'static Room<BYTES>) -> Option<Self> {
+        let memory = Buffer::lent(&mut room.take()?[..N::SCRATCH]);
+        Some(Self { memory, net: PhantomData })
     }
 }
 
@@ -181,6 +208,7 @@ impl<N: Network> BatchScratch<N> {
     const LANE: usize = N::TOGETHER * N::SCRATCH;
 
     /// Memory for the net's forward passes on the threads that are there now.
+    #[cfg(feature = "alloc")]
     #[expect(clippy::new_without_default, reason = "a net's own `batch_scratch` is the way to it")]
     #[must_use]
     pub fn new() -> Self {
@@ -267,6 +295,7 @@ fn share(count: usize, lanes: usize, lane: usize) -> Range<usize> {
 }
 
 /// The logits of many images in memory of their own.
+#[cfg(feature = "alloc")]
 #[must_use]
 pub fn forward_batch<N: Network, I: ReadAs<N::Image> + Sync>(
     net: &N,

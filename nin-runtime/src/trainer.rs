@@ -114,6 +114,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     }
 
     /// A trainer whose dropout masks follow from `seed`.
+    #[cfg(feature = "alloc")]
     #[must_use]
     pub fn new(optimizer: AnyOptimizer, seed: u64) -> Self {
         let states = optimizer.states();

@@ -116,10 +116,33 @@ pub(crate) struct Layer {
 pub(crate) struct Options {
     pub(crate) algorithm: Algorithm,
     pub(crate) storage: Storage,
-    /// A `.safetensors` file, relative to the user's crate.
-    pub(crate) weights: Option<String>,
     /// The most bytes that inference may use as scratch.
     pub(crate) ram_budget: Option<u64>,
+}
+
+/// A `.safetensors` file that fits the net.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pretrained {
+    /// Its path, relative to the user's crate.
+    pub(crate) file: String,
+    /// Its tensors in the order of their data.
+    pub(crate) tensors: Vec<Stored>,
+}
+
+/// A tensor of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// Its place in the net's table of parameters.
+    pub(crate) param: usize,
+    pub(crate) format: Format,
+}
+
+/// The element types that load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    F32,
+    F16,
+    Bf16,
 }
 
 /// A checked network.
@@ -130,6 +153,8 @@ pub(crate) struct Net {
     pub(crate) options: Options,
     /// Elements of the parameter arena, panels' padding included.
     pub(crate) arena_len: usize,
+    /// The weights that the program brings along.
+    pub(crate) pretrained: Option<Pretrained>,
 }
 
 impl Net {

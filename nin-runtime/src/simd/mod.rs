@@ -12,6 +12,8 @@
 //! and register tiles are chosen per instruction set; both want little more than the operations
 //! below, and the runtime stays free of dependencies that a user would have to compile.
 
+#[cfg(target_arch = "x86_64")]
+mod cpuid;
 mod isa;
 #[cfg(target_arch = "aarch64")]
 mod neon;

@@ -8,8 +8,11 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::{CHUNK, fill, header};
+use super::{Stored, decode, header};
 use crate::{Error, ParamInfo, Result};
+
+/// Bytes that are read and decoded at a time; a multiple of every format's element.
+const CHUNK: usize = 16 * 1024;
 
 /// Reads the weights of a net from the `.safetensors` file at `path` into `arena`. The tensors may be
 /// of type `F32`, `F16` or `BF16`, in any order.
@@ -31,7 +34,28 @@ pub fn load(path: &Path, table: &[ParamInfo], arena: &mut [f32]) -> Result<()> {
     file.read_exact(&mut header).map_err(refused)?;
     let data = rest - header.len() as u64;
     let stored = header::check(&header, data, table).map_err(fail)?;
-    fill(&stored, table, arena, |chunk| file.read_exact(chunk).map_err(refused))
+    stream(&mut file, &stored, table, arena).map_err(refused)
+}
+
+/// Reads and decodes the data of the tensors `stored`, chunk by chunk.
+fn stream(
+    file: &mut File,
+    stored: &[Stored],
+    table: &[ParamInfo],
+    arena: &mut [f32],
+) -> io::Result<()> {
+    let mut chunk = [0; CHUNK];
+    for tensor in stored {
+        let mut places = table[tensor.param].indices();
+        let mut left = tensor.bytes(table);
+        while left > 0 {
+            let chunk = &mut chunk[..left.min(CHUNK)];
+            file.read_exact(chunk)?;
+            decode(tensor.format, chunk, places.by_ref(), arena);
+            left -= chunk.len();
+        }
+    }
+    Ok(())
 }
 
 /// Writes the weights in `arena` to a `.safetensors` file of type `F32` at `path`, in one step: whoever

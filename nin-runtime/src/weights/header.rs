@@ -7,6 +7,7 @@ use core::fmt;
 use safetensors::{Dtype, tensor::TensorInfo};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use super::{Format, Stored};
 use crate::ParamInfo;
 
 /// The bytes of the length before the header.
@@ -17,41 +18,14 @@ pub(super) const PREFIX: usize = 8;
 const HEADER_BASE: u64 = 1 << 20;
 const HEADER_PER_TENSOR: u64 = 1 << 10;
 
-/// The element types that load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    F32,
-    F16,
-    Bf16,
-}
-
-impl Format {
-    fn of(dtype: Dtype) -> Option<Self> {
-        match dtype {
-            Dtype::F32 => Some(Self::F32),
-            Dtype::F16 => Some(Self::F16),
-            Dtype::BF16 => Some(Self::Bf16),
-            _ => None,
-        }
+/// The format of elements that load.
+fn format_of(dtype: Dtype) -> Option<Format> {
+    match dtype {
+        Dtype::F32 => Some(Format::F32),
+        Dtype::F16 => Some(Format::F16),
+        Dtype::BF16 => Some(Format::Bf16),
+        _ => None,
     }
-
-    const fn size(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::Bf16 => 2,
-        }
-    }
-}
-
-/// One tensor of a file that has been checked.
-#[derive(Debug)]
-pub(super) struct Stored {
-    /// Its place in the table of parameters.
-    pub param: usize,
-    /// Its element type.
-    pub format: Format,
-    /// The length of its data.
-    pub bytes: usize,
 }
 
 /// What is wrong with a file that ends before the length of its header.
@@ -90,7 +64,7 @@ pub(super) fn check(header: &[u8], data: u64, table: &[ParamInfo]) -> Result<Vec
         if core::mem::replace(&mut seen[tensor.param], true) {
             return Err(format!("tensor `{name}` appears twice"));
         }
-        end += tensor.bytes;
+        end += tensor.bytes(table);
         stored.push(tensor);
     }
     if let Some((param, _)) = table.iter().zip(&seen).find(|(_, seen)| !**seen) {
@@ -125,17 +99,17 @@ fn check_tensor(
     if shape != expected {
         return Err(format!("tensor `{name}` has shape {shape:?}, expected {expected:?}"));
     }
-    let Some(format) = Format::of(*dtype) else {
+    let Some(format) = format_of(*dtype) else {
         return Err(format!("tensor `{name}` has type {dtype}, expected F32, F16 or BF16"));
     };
-    let bytes = table[param].len() * format.size();
-    let end = start + bytes;
+    let tensor = Stored { param, format };
+    let end = start + tensor.bytes(table);
     if (*from, *to) != (start, end) {
         return Err(format!(
             "tensor `{name}` stands at bytes {from}..{to} of the data, expected {start}..{end}"
         ));
     }
-    Ok(Stored { param, format, bytes })
+    Ok(tensor)
 }
 
 /// The tensors of a header as they stand there, duplicates included. `safetensors`' own reader keeps

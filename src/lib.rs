@@ -36,7 +36,7 @@ pub use nin_runtime::network::{BatchScratch, ReadAs, Scratch};
 pub use nin_runtime::trainer::Trainer;
 pub use nin_runtime::{
     Adam, AnyOptimizer, Buffer, Error, Image, Init, Optimizer, Order, ParamInfo, Result, Rng, Room,
-    Sgd,
+    Sgd, bf16, f16,
 };
 
 /// What a program that uses nets needs in scope.
@@ -60,12 +60,13 @@ pub mod __rt {
     pub use nin_runtime::ops::dropout::*;
     pub use nin_runtime::ops::global_avg_pool::*;
     pub use nin_runtime::ops::pool::*;
-    pub use nin_runtime::simd::{PANEL, Vector};
+    pub use nin_runtime::ops::relu::gate;
+    pub use nin_runtime::simd::{Format, PANEL, Vector, kept_mut};
     pub use nin_runtime::trainer::{Loss, Pass, Trainable, Trainer};
-    pub use nin_runtime::weights::{Format, Pretrained, Stored};
+    pub use nin_runtime::weights::{Pretrained, Stored};
     pub use nin_runtime::{
         AnyOptimizer, Buffer, Context, Image, Init, Optimizer, Order, ParamInfo, Result, Room,
-        if_alloc, if_std,
+        bf16, f16, if_alloc, if_std,
     };
     #[cfg(feature = "std")]
     pub use std::path::Path;

@@ -18,6 +18,7 @@ mod gemm;
 mod image;
 pub mod layers;
 mod loss;
+mod masters;
 mod math;
 pub mod network;
 pub mod ops;
@@ -66,6 +67,8 @@ macro_rules! if_std {
 
 pub use buffer::{Buffer, Room};
 pub use error::{Error, Result};
+pub use gemm::Operand;
+pub use half::{bf16, f16};
 pub use image::Image;
 pub use loss::cross_entropy;
 pub use optim::{Adam, AnyOptimizer, Optimizer, Sgd};

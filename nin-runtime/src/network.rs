@@ -2,7 +2,8 @@
 
 #[cfg(feature = "alloc")]
 use crate::Init;
-use crate::simd::{FlushDenormals, padded};
+use crate::gemm::Operand;
+use crate::simd::{Element, FlushDenormals, Format, kept, kept_mut, padded};
 use crate::weights::Pretrained;
 use crate::{Buffer, Context, DisjointMut, ParamInfo, Room};
 #[cfg(feature = "alloc")]
@@ -18,6 +19,8 @@ pub trait Network: Sized + Send + Sync + 'static {
     type Image: AsRef<[f32]>;
     /// Its logits: `[f32; CLASSES]`.
     type Logits: bytemuck::Pod + Send;
+    /// What its weights and activations are kept as.
+    type Store: Operand;
     /// Its classes.
     const CLASSES: usize;
     /// Its parameters and their places in the arena.
@@ -26,7 +29,7 @@ pub trait Network: Sized + Send + Sync + 'static {
     const ARENA: usize;
     /// Elements of the transformed weights.
     const PREPARED: usize;
-    /// Elements of scratch for one image.
+    /// Scratch for one image, as so many `f32`.
     const SCRATCH: usize;
     /// Images that inference takes through the net together.
     const TOGETHER: usize;
@@ -36,7 +39,7 @@ pub trait Network: Sized + Send + Sync + 'static {
     /// Its weights, to change.
     fn weights_mut(&mut self) -> &mut Weights<Self>;
     /// Transforms the weights that inference reads transformed.
-    fn prepare(cx: &Context, params: &[f32], prepared: &mut [f32]);
+    fn prepare(cx: &Context, params: &[Self::Store], prepared: &mut [f32]);
     /// Computes the logits of `images`, at most [`TOGETHER`](Self::TOGETHER) of them.
     fn infer(
         cx: &Context,
@@ -78,8 +81,11 @@ impl<N> Clone for Weights<N> {
 }
 
 impl<N: Network> Weights<N> {
+    /// The arena, as so many `f32`: it has whole panels, so that nothing is cut off.
+    const PARAMS: usize = N::ARENA * N::Store::FORMAT.size() / Format::F32.size();
+
     /// The bytes that they take.
-    pub const BYTES: usize = Buffer::bytes(N::ARENA) + Buffer::bytes(N::PREPARED);
+    pub const BYTES: usize = Buffer::bytes(Self::PARAMS) + Buffer::bytes(N::PREPARED);
 
     /// The weights whose parameters are in `params`.
     fn of(params: Buffer, prepared: Buffer) -> Self {
@@ -92,8 +98,8 @@ impl<N: Network> Weights<N> {
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn new(init: Init, seed: u64) -> Self {
-        let mut params = Buffer::zeros(N::ARENA);
-        init.fill(N::PARAMETERS, seed, &mut params);
+        let mut params = Buffer::zeros(Self::PARAMS);
+        init.fill(N::PARAMETERS, seed, kept_mut::<N::Store>(&mut params));
         Self::of(params, Buffer::zeros(N::PREPARED))
     }
 
@@ -101,8 +107,8 @@ impl<N: Network> Weights<N> {
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn pretrained(file: &Pretrained) -> Self {
-        let mut params = Buffer::zeros(N::ARENA);
-        file.unpack(&mut params);
+        let mut params = Buffer::zeros(Self::PARAMS);
+        file.unpack(kept_mut::<N::Store>(&mut params));
         Self::of(params, Buffer::zeros(N::PREPARED))
     }
 
@@ -116,8 +122,8 @@ impl<N: Network> Weights<N> {
         file: &Pretrained,
         room: &'static Room<BYTES>,
     ) -> Option<Self> {
-        let (params, prepared) = room.take()?.split_at_mut(N::ARENA);
-        file.unpack(params);
+        let (params, prepared) = room.take()?.split_at_mut(Self::PARAMS);
+        file.unpack(kept_mut::<N::Store>(params));
         Some(Self::of(Buffer::lent(params), Buffer::lent(&mut prepared[..N::PREPARED])))
     }
 
@@ -127,8 +133,8 @@ impl<N: Network> Weights<N> {
     /// If the file cannot be read or does not fit the net.
     #[cfg(feature = "std")]
     pub fn load(path: &std::path::Path) -> crate::Result<Self> {
-        let mut params = Buffer::zeros(N::ARENA);
-        crate::weights::load(path, N::PARAMETERS, &mut params)?;
+        let mut params = Buffer::zeros(Self::PARAMS);
+        crate::weights::load(path, N::PARAMETERS, kept_mut::<N::Store>(&mut params))?;
         Ok(Self::of(params, Buffer::zeros(N::PREPARED)))
     }
 
@@ -138,8 +144,8 @@ impl<N: Network> Weights<N> {
     /// If the bytes do not fit the net.
     #[cfg(feature = "alloc")]
     pub fn from_bytes(bytes: &[u8]) -> crate::Result<Self> {
-        let mut params = Buffer::zeros(N::ARENA);
-        crate::weights::from_bytes(bytes, N::PARAMETERS, &mut params)?;
+        let mut params = Buffer::zeros(Self::PARAMS);
+        crate::weights::from_bytes(bytes, N::PARAMETERS, kept_mut::<N::Store>(&mut params))?;
         Ok(Self::of(params, Buffer::zeros(N::PREPARED)))
     }
 
@@ -149,23 +155,23 @@ impl<N: Network> Weights<N> {
     /// If the file cannot be written.
     #[cfg(feature = "std")]
     pub fn save(&self, path: &std::path::Path) -> crate::Result<()> {
-        crate::weights::save(path, N::PARAMETERS, &self.params)
+        crate::weights::save(path, N::PARAMETERS, kept::<N::Store>(&self.params))
     }
 
     /// The arena of parameters and the transformed weights.
     #[must_use]
-    pub fn parts(&self) -> (&[f32], &[f32]) {
-        (&self.params, &self.prepared)
+    pub fn parts(&self) -> (&[N::Store], &[f32]) {
+        (kept(&self.params), &self.prepared)
     }
 
     /// Lets `change` write to the arena, then brings what is derived from it up to date.
-    pub fn change(&mut self, cx: &Context, change: impl FnOnce(&mut [f32])) {
-        change(&mut self.params);
+    pub fn change(&mut self, cx: &Context, change: impl FnOnce(&mut [N::Store])) {
+        change(kept_mut(&mut self.params));
         self.prepare(cx);
     }
 
     fn prepare(&mut self, cx: &Context) {
-        N::prepare(cx, &self.params, &mut self.prepared);
+        N::prepare(cx, kept(&self.params), &mut self.prepared);
     }
 }
 
@@ -325,12 +331,12 @@ pub fn regions<const K: usize>(
 ///
 /// # Panics
 /// If a slice has another length.
-pub fn arrange_images(
+pub fn arrange_images<T: Element>(
     cx: &Context,
     n: usize,
     (c, h, w): (usize, usize, usize),
     images: &[&[f32]],
-    x: &mut [f32],
+    x: &mut [T],
 ) {
     let len = h * w * padded(c);
     assert_eq!(x.len(), n * len, "activations of {n} images of {c}×{h}×{w}");
@@ -341,9 +347,9 @@ pub fn arrange_images(
         let image = images[image];
         assert_eq!(image.len(), c * h * w, "an image of {c}×{h}×{w}");
         for (pixel, x) in x.chunks_exact_mut(padded(c)).enumerate() {
-            x.fill(0.0);
+            x.fill(T::from_f32(0.0));
             for (channel, x) in x[..c].iter_mut().enumerate() {
-                *x = image[channel * h * w + pixel];
+                *x = T::from_f32(image[channel * h * w + pixel]);
             }
         }
     });

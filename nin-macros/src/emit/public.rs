@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::Ident;
 
+use super::layer;
 use crate::net::{Net, Op, Pretrained, Stored};
 use crate::plan::Plan;
 
@@ -78,6 +79,7 @@ fn constants(net: &Net, plan: &Plan) -> TokenStream {
 
 /// What needs no allocator.
 fn inference(net: &Net) -> TokenStream {
+    let store = layer::store(net.options.storage);
     let (c, h, w, classes) = (net.input.c, net.input.h, net.input.w, net.classes());
     quote! {
         /// A `static` as memory for [`forward`](Self::forward), without an allocator; `None` if it has
@@ -102,13 +104,13 @@ fn inference(net: &Net) -> TokenStream {
         /// All parameters as one slice, in the arena's layout; [`PARAMETERS`](Self::PARAMETERS)
         /// tells the places.
         #[must_use]
-        pub fn parameters(&self) -> &[f32] {
+        pub fn parameters(&self) -> &[#store] {
             self.weights.parts().0
         }
 
         /// Lets `change` write to the parameters. The padding that the layout has beyond
         /// [`PARAMETERS`](Self::PARAMETERS) must stay zero.
-        pub fn update(&mut self, change: impl rt::FnOnce(&mut [f32])) {
+        pub fn update(&mut self, change: impl rt::FnOnce(&mut [#store])) {
             self.weights.change(&rt::Context::current(), change);
         }
     }
@@ -271,6 +273,9 @@ fn layers(net: &Net, plan: &Plan) -> Vec<TokenStream> {
             let (params, macs) = (layer.params, layer.macs);
             let (rows, columns) = layer.receptive_field;
             let algorithm = match (&layer.op, &plan.conv) {
+                (Op::Conv { .. }, Some(conv)) if net.options.storage.is_narrow() => {
+                    format!("{}, {}", conv.forward, net.options.storage.name())
+                }
                 (Op::Conv { .. }, Some(conv)) => conv.forward.to_string(),
                 _ => String::new(),
             };

@@ -6,16 +6,22 @@
 //! convolution are addressed where they lie. What a caller gets to choose is what stays in which
 //! cache: it calls with blocks of rows that fit.
 //!
+//! `A` is `f32`; the weights, or whatever `B` is, and `C` are kept as one [`Operand`] and are widened
+//! and rounded on their way into and out of registers.
+//!
 //! Per element of `C` the sum has one order, outermost loop first, whatever the blocking of rows
 //! and columns. That is why results do not depend on batches or threads.
 
+mod operand;
 mod tile;
+
+pub use operand::Operand;
 
 use crate::simd::{Isa, Kernel, Simd};
 
 /// One loop of the sum: how often it runs, and how far `A` and `B` move with each turn.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Axis {
+pub struct Axis {
     pub(crate) count: usize,
     pub(crate) a: usize,
     pub(crate) b: usize,
@@ -29,7 +35,7 @@ impl Axis {
 /// Where a matrix's rows and panels lie, in elements: row `(r, i)` of panel `p` starts at
 /// `r·outer + i·row + p·panel`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Output {
+pub struct Output {
     pub(crate) outer: usize,
     pub(crate) row: usize,
     pub(crate) panel: usize,
@@ -37,26 +43,26 @@ pub(crate) struct Output {
 
 /// What the sums start from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Start {
+pub enum Start<T> {
     Zero,
     /// This row of `panels·PANEL` values.
-    Bias(*const f32),
+    Bias(*const T),
     /// What stands in `C`.
     Accumulate,
 }
 
 /// What happens to the sums before they are stored.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Finish {
+pub enum Finish<T> {
     Plain,
     Relu,
     /// Kept where this matrix, laid out as `C`, is positive or NaN, else zero.
-    Gate(*const f32),
+    Gate(*const T),
 }
 
 /// A product to compute; see the module's page for the meaning of the strides.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Gemm {
+pub struct Gemm<T = f32> {
     /// Outer and inner count of rows; a register tile covers inner rows.
     pub(crate) rows: (usize, usize),
     /// Panels of 16 columns.
@@ -67,36 +73,35 @@ pub(crate) struct Gemm {
     /// How far `A` moves with an outer and an inner row. Either the inner row or the innermost
     /// sum must move it by 1.
     pub(crate) a_rows: (usize, usize),
-    pub(crate) b: *const f32,
+    pub(crate) b: *const T,
     /// How far `B` moves with a panel.
     pub(crate) b_panel: usize,
     /// Whether `B` comes from far away, used for few rows: then it is asked for in advance.
     pub(crate) stream: bool,
-    pub(crate) c: *mut f32,
+    pub(crate) c: *mut T,
     pub(crate) output: Output,
-    pub(crate) start: Start,
-    pub(crate) finish: Finish,
+    pub(crate) start: Start<T>,
+    pub(crate) finish: Finish<T>,
 }
 
-impl Gemm {
+impl<T: Operand> Gemm<T> {
     /// Computes the product.
     ///
     /// # Safety
-    /// Every address that the strides and counts give must lie in a live allocation: of `A` one
-    /// element, of `B` and `C` (and the gate) a panel's 16. Nothing else may write to them
-    /// meanwhile, and `C` overlaps none of the others.
+    /// As for [`Operand::multiply`].
     pub(crate) unsafe fn run(self, isa: Isa) {
-        debug_assert!(self.a_rows.1 == 1 || self.sum[2].a == 1, "{self:?}");
-        isa.run(self);
+        debug_assert!(self.a_rows.1 == 1 || self.sum[2].a == 1);
+        // SAFETY: the caller's promise.
+        unsafe { T::multiply(isa, self) };
     }
 }
 
-impl Kernel for Gemm {
+impl<T: Operand> Kernel for Gemm<T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        // SAFETY: `Gemm::run`, the only way here, passes its caller's promise on.
+        // SAFETY: `Operand::multiply`, the only way here, passes its caller's promise on.
         unsafe {
             match (self.sum[2].a == 1, self.stream) {
                 (true, false) => self.columns::<S, true, false>(simd),
@@ -107,7 +112,7 @@ impl Kernel for Gemm {
     }
 }
 
-impl Gemm {
+impl<T: Operand> Gemm<T> {
     /// The loop over panels, outermost, so that a panel of `B` stays in the nearest cache while
     /// all rows of `A` pass.
     #[inline(always)]
@@ -143,7 +148,7 @@ impl Gemm {
                 let height = (inner - i).div_ceil(tiles - t);
                 let place = tile::Place { outer: r, inner: i, panel };
                 // SAFETY: rows and panels are in range, so the caller's promise holds.
-                unsafe { tile::run::<S, P, UNIT_K, STREAM>(simd, self, place, height) };
+                unsafe { tile::run::<S, T, P, UNIT_K, STREAM>(simd, self, place, height) };
                 i += height;
             }
         }

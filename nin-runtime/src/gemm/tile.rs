@@ -1,6 +1,6 @@
 //! The register tile: `R` rows of `C` by `P` panels, all sums in registers.
 
-use super::{Finish, Gemm, Start};
+use super::{Finish, Gemm, Operand, Start};
 use crate::simd::{PANEL, Simd, Vector};
 
 /// The first row and panel of a tile.
@@ -22,9 +22,15 @@ const LINE: usize = 16;
 
 /// Computes a tile of `height` rows, at most [`Simd::MAX_ROWS`].
 #[inline(always)]
-pub(super) unsafe fn run<S: Simd, const P: usize, const UNIT_K: bool, const STREAM: bool>(
+pub(super) unsafe fn run<
+    S: Simd,
+    T: Operand,
+    const P: usize,
+    const UNIT_K: bool,
+    const STREAM: bool,
+>(
     simd: S,
-    gemm: &Gemm,
+    gemm: &Gemm<T>,
     at: Place,
     height: usize,
 ) {
@@ -32,7 +38,7 @@ pub(super) unsafe fn run<S: Simd, const P: usize, const UNIT_K: bool, const STRE
         ($($rows:literal)*) => {
             match height {
                 // SAFETY: the caller's promise.
-                $($rows if $rows <= S::MAX_ROWS => unsafe { tile::<S, $rows, P, UNIT_K, STREAM>(simd, gemm, at) },)*
+                $($rows if $rows <= S::MAX_ROWS => unsafe { tile::<S, T, $rows, P, UNIT_K, STREAM>(simd, gemm, at) },)*
                 _ => unreachable!("a tile of {height} rows"),
             }
         };
@@ -42,9 +48,16 @@ pub(super) unsafe fn run<S: Simd, const P: usize, const UNIT_K: bool, const STRE
 
 #[expect(clippy::needless_range_loop, reason = "i and j are a tile's rows and columns throughout")]
 #[inline(always)]
-unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, const STREAM: bool>(
+unsafe fn tile<
+    S: Simd,
+    T: Operand,
+    const R: usize,
+    const P: usize,
+    const UNIT_K: bool,
+    const STREAM: bool,
+>(
     simd: S,
-    gemm: &Gemm,
+    gemm: &Gemm<T>,
     at: Place,
 ) {
     let vectors = P * PANEL / S::LANES;
@@ -63,7 +76,7 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, cons
                 for (j, start) in
                     (0..vectors).map(|j| (j, bias.add(at.panel * PANEL + j * S::LANES)))
                 {
-                    let value = simd.load(start);
+                    let value = T::load(simd, start);
                     for row in &mut sums {
                         row[j] = value;
                     }
@@ -72,7 +85,7 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, cons
             Start::Accumulate => {
                 for (i, row) in sums.iter_mut().enumerate() {
                     for j in 0..vectors {
-                        row[j] = simd.load(gemm.c.add(c_at(i, j)));
+                        row[j] = T::load(simd, gemm.c.add(c_at(i, j)));
                     }
                 }
             }
@@ -100,7 +113,7 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, cons
                     for _ in 0..run {
                         let mut weights = [simd.splat(0.0); MAX_VECTORS];
                         for j in 0..vectors {
-                            weights[j] = simd.load(b.add(column(j, gemm.b_panel)));
+                            weights[j] = T::load(simd, b.add(column(j, gemm.b_panel)));
                         }
                         if STREAM {
                             for panel in 0..P {
@@ -127,9 +140,9 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, cons
                 let value = match gemm.finish {
                     Finish::Plain => row[j],
                     Finish::Relu => simd.relu(row[j]),
-                    Finish::Gate(gate) => simd.gate(simd.load(gate.add(c_at(i, j))), row[j]),
+                    Finish::Gate(gate) => simd.gate(T::load(simd, gate.add(c_at(i, j))), row[j]),
                 };
-                simd.store(gemm.c.add(c_at(i, j)), value);
+                T::store(simd, gemm.c.add(c_at(i, j)), value);
             }
         }
     }

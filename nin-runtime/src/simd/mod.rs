@@ -14,6 +14,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod cpuid;
+mod element;
 mod isa;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -21,6 +22,8 @@ mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub(crate) use element::{Convert, as_f32, as_f32_mut, convert};
+pub use element::{Element, Format, kept, kept_mut};
 pub(crate) use isa::FlushDenormals;
 pub use isa::Isa;
 
@@ -94,9 +97,21 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `p` must be valid for writing that many values; no alignment is asked for.
     unsafe fn store_f16(self, p: *mut half::f16, v: Self::V);
 
+    /// Reads [`LANES`](Self::LANES) values of `bf16` and widens them.
+    ///
+    /// # Safety
+    /// `p` must be valid for reading that many values; no alignment is asked for.
+    unsafe fn load_bf16(self, p: *const half::bf16) -> Self::V;
+
+    /// Rounds to `bf16`, to nearest even, and writes [`LANES`](Self::LANES) values.
+    ///
+    /// # Safety
+    /// `p` must be valid for writing that many values; no alignment is asked for.
+    unsafe fn store_bf16(self, p: *mut half::bf16, v: Self::V);
+
     /// Brings the cache line at `p`, which need not be valid, nearer.
     #[inline(always)]
-    fn prefetch(self, p: *const f32) {
+    fn prefetch<T>(self, p: *const T) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a prefetch of any address is harmless.
         unsafe {

@@ -7,8 +7,9 @@ use core::fmt;
 use safetensors::{Dtype, tensor::TensorInfo};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::{Format, Stored};
+use super::Stored;
 use crate::ParamInfo;
+use crate::simd::Format;
 
 /// The bytes of the length before the header.
 pub(super) const PREFIX: usize = 8;
@@ -18,15 +19,9 @@ pub(super) const PREFIX: usize = 8;
 const HEADER_BASE: u64 = 1 << 20;
 const HEADER_PER_TENSOR: u64 = 1 << 10;
 
-/// The format of elements that load.
-fn format_of(dtype: Dtype) -> Option<Format> {
-    match dtype {
-        Dtype::F32 => Some(Format::F32),
-        Dtype::F16 => Some(Format::F16),
-        Dtype::BF16 => Some(Format::Bf16),
-        _ => None,
-    }
-}
+/// The types that load, under the format's names.
+const TYPES: [(Dtype, Format); 3] =
+    [(Dtype::F32, Format::F32), (Dtype::F16, Format::F16), (Dtype::BF16, Format::Bf16)];
 
 /// What is wrong with a file that ends before the length of its header.
 pub(super) fn no_prefix() -> String {
@@ -99,7 +94,7 @@ fn check_tensor(
     if shape != expected {
         return Err(format!("tensor `{name}` has shape {shape:?}, expected {expected:?}"));
     }
-    let Some(format) = format_of(*dtype) else {
+    let Some((_, format)) = TYPES.into_iter().find(|(known, _)| known == dtype) else {
         return Err(format!("tensor `{name}` has type {dtype}, expected F32, F16 or BF16"));
     };
     let tensor = Stored { param, format };
@@ -142,19 +137,18 @@ impl<'de> Deserialize<'de> for Tensors {
     }
 }
 
-/// The prefix and header of a file with the tensors of `table` as `F32`, in the table's order. The
+/// The prefix and header of a file with the tensors of `table` in this format, in the table's order. The
 /// metadata is what PyTorch's own writers put there.
 #[cfg(feature = "std")]
-pub(super) fn write(table: &[ParamInfo]) -> Vec<u8> {
+pub(super) fn write(table: &[ParamInfo], format: Format) -> Vec<u8> {
+    let known = TYPES.into_iter().find(|(_, known)| *known == format);
+    let dtype = known.map_or(Dtype::F32, |(dtype, _)| dtype);
     let mut end = 0;
     let tensors = table.iter().map(|param| {
         let start = end;
-        end += param.len() * Format::F32.size();
+        end += param.len() * format.size();
         let shape = param.shape.to_vec();
-        (
-            param.name.to_string(),
-            TensorInfo { dtype: Dtype::F32, shape, data_offsets: (start, end) },
-        )
+        (param.name.to_string(), TensorInfo { dtype, shape, data_offsets: (start, end) })
     });
     let metadata = [(String::from("format"), String::from("pt"))].into_iter().collect();
     let metadata = safetensors::tensor::Metadata::new(Some(metadata), tensors.collect())

@@ -2,6 +2,7 @@
 
 use super::{Stored, unpack};
 use crate::ParamInfo;
+use crate::simd::Element;
 
 /// A `.safetensors` file that the compiler has read, for the net whose parameters `table` lists.
 pub struct Pretrained {
@@ -33,8 +34,10 @@ impl Pretrained {
     /// Decodes the weights into `arena`.
     ///
     /// # Panics
-    /// If the arena is not that of the net.
-    pub fn unpack(&self, arena: &mut [f32]) {
-        unpack(self.data, self.stored, self.table, arena);
+    /// If the arena is not that of the net, or a weight is too large for a `T`.
+    pub fn unpack<T: Element>(&self, arena: &mut [T]) {
+        if let Err(problem) = unpack(self.data, self.stored, self.table, arena) {
+            panic!("{problem}");
+        }
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! A row of windows is a matrix whose rows are `stride` pixels apart and overlap; along a kernel's
 //! row the values of a window are contiguous. So [`Gemm`]'s strides reach everything, and nothing
-//! is copied but for padding, which becomes a border of zeros.
+//! is copied but for padding, which becomes a border of zeros, and for numbers that are not `f32`.
+
+mod forward;
 
 use super::border::Border;
-use super::{ConvShape, Forward, InputGradient, WeightGradient};
+use super::{ConvShape, InputGradient, Source, WeightGradient};
 use crate::gemm::{Axis, Finish, Gemm, Output, Start};
-use crate::simd::{Isa, Kernel, PANEL, Simd, padded};
+use crate::simd::{Element, Format, Isa, Kernel, PANEL, Simd, as_f32, padded};
 use crate::{Context, DisjointMut, Order};
 
 /// Elements of one operand's block that should stay in the second cache while all panels pass: 256 KiB.
@@ -41,10 +43,15 @@ impl ConvShape {
         }
     }
 
-    /// Elements of work space that the direct forward pass and weight gradient of `n` images need.
+    /// Whether windows are read where they lie in an input that is kept as `X`.
+    const fn reads_in_place<X: Element>(&self) -> bool {
+        matches!(X::FORMAT, Format::F32) && self.border().is_empty()
+    }
+
+    /// Elements of work space that the direct weight gradient of `n` images, kept as `X`, needs.
     #[must_use]
-    pub const fn direct_work(&self, n: usize) -> usize {
-        if self.border().is_empty() { 0 } else { n * self.border().len() }
+    pub const fn direct_weight_gradient_work<X: Element>(&self, n: usize) -> usize {
+        if self.reads_in_place::<X>() { 0 } else { n * self.border().len() }
     }
 
     /// Elements of work space that the direct input gradient of `n` images needs.
@@ -103,166 +110,30 @@ fn block_rows(rows: usize, width: usize, threads: usize) -> usize {
     if block > 60 { block / 60 * 60 } else { block }
 }
 
-impl Forward<'_> {
-    /// Computes the pass by direct sums from the weights in the arena.
-    ///
-    /// # Panics
-    /// If a slice does not have the length that the geometry says, `work` at least
-    /// [`direct_work`](ConvShape::direct_work).
-    pub fn direct(&self, cx: &Context, weights: &[f32], y: &mut [f32], work: &mut [f32]) {
-        self.check(y);
-        assert_eq!(weights.len(), self.shape.weights_len(), "weights of {:?}", self.shape);
-        if self.shape.is_pointwise() {
-            return self.pointwise(cx, weights, y);
-        }
-        let (shape, border) = (self.shape, self.shape.border());
-        let x = bordered(cx, self.n, &border, |i| self.x.image(i, shape), work);
-        let (h, w) = shape.output();
-        // With few images, rows are shared between threads.
-        let pieces = if self.n < cx.threads() { (2 * cx.threads()).min(h) } else { 1 };
-        let rows = h.div_ceil(pieces);
-        let pieces = h.div_ceil(rows);
-        let y = DisjointMut::new(y);
-        cx.for_each(self.n * pieces, self.n * shape.macs(), |task| {
-            let (image, first) = (task / pieces, task % pieces * rows);
-            let start = (image * h + first) * w * padded(shape.co);
-            let source = x.image(image);
-            let a = &source[first * shape.stride.0 * border.pitch()..];
-            let gemm = Gemm {
-                rows: (rows.min(h - first), w),
-                panels: shape.panels(),
-                sum: shape.window_loops(border.pitch(), border.plane()),
-                a: a.as_ptr(),
-                a_rows: (shape.stride.0 * border.pitch(), shape.stride.1 * shape.pixel()),
-                b: weights.as_ptr(),
-                b_panel: shape.depth() * PANEL,
-                stream: false,
-                // SAFETY: the offset is that of a row of the output, whose length was checked.
-                c: unsafe { y.as_mut_ptr().add(start) },
-                output: Output { outer: w * padded(shape.co), row: padded(shape.co), panel: PANEL },
-                start: Start::Bias(self.bias.as_ptr()),
-                finish: if self.relu { Finish::Relu } else { Finish::Plain },
-            };
-            // SAFETY: `ConvShape` holds windows to the bordered input, lengths were checked, and
-            // each task writes its own rows.
-            unsafe { gemm.run(cx.isa()) };
-        });
-    }
-
-    /// A fully connected layer at each pixel: all pixels of all images are one matrix's rows.
-    fn pointwise(&self, cx: &Context, weights: &[f32], y: &mut [f32]) {
-        let shape = self.shape;
-        let super::Source::Activations(x) = self.x else { unreachable!("checked") };
-        let pixels = self.n * shape.input.0 * shape.input.1;
-        let (ci, co) = (padded(shape.ci), padded(shape.co));
-        let block = block_rows(pixels, ci, cx.threads());
-        let y = DisjointMut::new(y);
-        cx.for_each(pixels.div_ceil(block), self.n * shape.macs(), |task| {
-            let first = task * block;
-            let gemm = Gemm {
-                rows: (1, block.min(pixels - first)),
-                panels: shape.panels(),
-                sum: shape.window_loops(0, 0),
-                a: x[first * ci..].as_ptr(),
-                a_rows: (0, ci),
-                b: weights.as_ptr(),
-                b_panel: shape.depth() * PANEL,
-                stream: false,
-                // SAFETY: the offset is that of a pixel of the output, whose length was checked.
-                c: unsafe { y.as_mut_ptr().add(first * co) },
-                output: Output { outer: 0, row: co, panel: PANEL },
-                start: Start::Bias(self.bias.as_ptr()),
-                finish: if self.relu { Finish::Relu } else { Finish::Plain },
-            };
-            // SAFETY: lengths were checked, and each task writes its own pixels.
-            unsafe { gemm.run(cx.isa()) };
-        });
-    }
-}
-
-impl WeightGradient<'_> {
+impl<X: Element> WeightGradient<'_, X> {
     /// Adds the gradients of weights and bias, by direct sums, to `dw` and `db`, laid out as in the arena.
     ///
     /// # Panics
     /// If a slice does not have the length that the geometry says, `work` at least
-    /// [`direct_work`](ConvShape::direct_work).
+    /// [`direct_weight_gradient_work`](ConvShape::direct_weight_gradient_work).
     pub fn direct(&self, cx: &Context, dw: &mut [f32], db: &mut [f32], work: &mut [f32]) {
         self.check(dw, db);
-        let (shape, border) = (self.shape, self.shape.border());
-        let x = bordered(cx, self.n, &border, |i| self.x.image(i, shape), work);
-        bias_gradient(cx, padded(shape.co), self.dy, db);
+        let Self { shape, n, dy, .. } = *self;
+        let border = shape.border();
+        let x = bordered(cx, n, &border, self.x, work);
+        bias_gradient(cx, padded(shape.co), dy, db);
         let tasks = GradientTasks::new(shape, cx.threads());
         let dw = DisjointMut::new(dw);
-        cx.for_each(tasks.count(), self.n * shape.macs(), |task| {
-            if let (true, super::Source::Activations(x)) = (shape.is_pointwise(), self.x) {
-                // The pixels of all images are one matrix's rows.
-                self.add(cx.isa(), &tasks, task, (x, &border), self.dy, &dw);
-                return;
-            }
-            for image in 0..self.n {
-                let dy = &self.dy[image * shape.output_len()..][..shape.output_len()];
-                self.add(cx.isa(), &tasks, task, (x.image(image), &border), dy, &dw);
+        // The pixels of all images of a pointwise layer are one matrix's rows.
+        let (images, together) = if shape.is_pointwise() { (1, n) } else { (n, 1) };
+        let (x_len, dy_len) = (together * border.len(), together * shape.output_len());
+        cx.for_each(tasks.count(), n * shape.macs(), |task| {
+            for image in 0..images {
+                let dy = &dy[image * dy_len..(image + 1) * dy_len];
+                let x = x.image(image, x_len);
+                tasks.add(cx.isa(), shape, task, (x, &border), dy, &dw);
             }
         });
-    }
-
-    /// Adds what some pixels contribute to the weights of one task: for each block of pixels, which
-    /// stays in the second cache, the products for all those weights.
-    fn add(
-        &self,
-        isa: Isa,
-        tasks: &GradientTasks,
-        task: usize,
-        (x, border): (&[f32], &Border),
-        dy: &[f32],
-        dw: &DisjointMut<'_, f32>,
-    ) {
-        /// Pixels of a block.
-        const PIXELS: usize = 256;
-        let shape = self.shape;
-        let (ci, co) = (padded(shape.ci), padded(shape.co));
-        let part = tasks.part(task);
-        // A pointwise layer has no rows to keep apart: each pixel is one.
-        let (rows, w, pitch) = if shape.is_pointwise() {
-            (dy.len() / co, 1, ci)
-        } else {
-            (shape.output().0, shape.output().1, shape.stride.0 * border.pitch())
-        };
-        let block = (PIXELS / w).max(1);
-        for first in (0..rows).step_by(block) {
-            let lines = Axis { count: block.min(rows - first), a: pitch, b: w * co };
-            let pixels = Axis { count: w, a: shape.stride.1 * shape.pixel(), b: co };
-            let (x_start, dy_start) = (first * pitch, first * w * co);
-            let sum =
-                if w == 1 { [Axis::ONCE, Axis::ONCE, lines] } else { [Axis::ONCE, lines, pixels] };
-            for group in part.groups.clone() {
-                let taps = tasks.group(shape, border, group);
-                let gemm = Gemm {
-                    rows: taps.rows,
-                    panels: part.panels.len(),
-                    sum,
-                    a: x[x_start + taps.x..].as_ptr(),
-                    a_rows: taps.x_rows,
-                    b: dy[dy_start + part.panels.start * PANEL..].as_ptr(),
-                    b_panel: PANEL,
-                    stream: false,
-                    // SAFETY: the offset is that of a tap in a panel of the weights.
-                    c: unsafe {
-                        dw.as_mut_ptr().add((part.panels.start * shape.depth() + taps.tap) * PANEL)
-                    },
-                    output: Output {
-                        outer: taps.rows.1 * PANEL,
-                        row: PANEL,
-                        panel: shape.depth() * PANEL,
-                    },
-                    start: Start::Accumulate,
-                    finish: Finish::Plain,
-                };
-                // SAFETY: `ConvShape` holds windows to the bordered input, lengths were checked,
-                // and each task has its own weights.
-                unsafe { gemm.run(isa) };
-            }
-        }
     }
 }
 
@@ -319,6 +190,64 @@ impl GradientTasks {
         Part {
             panels: panel..(panel + self.panels_per_task).min(self.panels),
             groups: group..(group + self.groups_per_task).min(self.groups),
+        }
+    }
+
+    /// Adds what some pixels contribute to the weights of one task: for each block of pixels, which
+    /// stays in the second cache, the products for all those weights.
+    fn add(
+        &self,
+        isa: Isa,
+        shape: &ConvShape,
+        task: usize,
+        (x, border): (&[f32], &Border),
+        dy: &[f32],
+        dw: &DisjointMut<'_, f32>,
+    ) {
+        /// Pixels of a block.
+        const PIXELS: usize = 256;
+        let (ci, co) = (padded(shape.ci), padded(shape.co));
+        let part = self.part(task);
+        // A pointwise layer has no rows to keep apart: each pixel is one.
+        let (rows, w, pitch) = if shape.is_pointwise() {
+            (dy.len() / co, 1, ci)
+        } else {
+            (shape.output().0, shape.output().1, shape.stride.0 * border.pitch())
+        };
+        let block = (PIXELS / w).max(1);
+        for first in (0..rows).step_by(block) {
+            let lines = Axis { count: block.min(rows - first), a: pitch, b: w * co };
+            let pixels = Axis { count: w, a: shape.stride.1 * shape.pixel(), b: co };
+            let (x_start, dy_start) = (first * pitch, first * w * co);
+            let sum =
+                if w == 1 { [Axis::ONCE, Axis::ONCE, lines] } else { [Axis::ONCE, lines, pixels] };
+            for group in part.groups.clone() {
+                let taps = self.group(shape, border, group);
+                let gemm = Gemm {
+                    rows: taps.rows,
+                    panels: part.panels.len(),
+                    sum,
+                    a: x[x_start + taps.x..].as_ptr(),
+                    a_rows: taps.x_rows,
+                    b: dy[dy_start + part.panels.start * PANEL..].as_ptr(),
+                    b_panel: PANEL,
+                    stream: false,
+                    // SAFETY: the offset is that of a tap in a panel of the weights.
+                    c: unsafe {
+                        dw.as_mut_ptr().add((part.panels.start * shape.depth() + taps.tap) * PANEL)
+                    },
+                    output: Output {
+                        outer: taps.rows.1 * PANEL,
+                        row: PANEL,
+                        panel: shape.depth() * PANEL,
+                    },
+                    start: Start::Accumulate,
+                    finish: Finish::Plain,
+                };
+                // SAFETY: `ConvShape` holds windows to the bordered input, lengths were checked,
+                // and each task has its own weights.
+                unsafe { gemm.run(isa) };
+            }
         }
     }
 
@@ -403,15 +332,21 @@ impl InputGradient<'_> {
             return self.pointwise(cx, transposed, dx);
         }
         let border = shape.gradient_border();
-        let len = shape.output_len();
-        let dy = bordered(cx, self.n, &border, |i| &self.dy[i * len..(i + 1) * len], work);
+        let dy = bordered(cx, self.n, &border, Source::Activations(self.dy), work);
         let phases = shape.stride.0 * shape.stride.1;
         let dx = DisjointMut::new(dx);
         cx.for_each(self.n, self.n * shape.macs(), |image| {
             let mut weights = transposed;
             for phase in 0..phases {
                 let at = (phase / shape.stride.1, phase % shape.stride.1);
-                weights = self.phase(cx.isa(), image, at, (dy.image(image), &border), weights, &dx);
+                weights = self.phase(
+                    cx.isa(),
+                    image,
+                    at,
+                    (dy.image(image, border.len()), &border),
+                    weights,
+                    &dx,
+                );
             }
         });
     }
@@ -509,37 +444,41 @@ impl InputGradient<'_> {
         });
     }
 
-    fn finish(&self, offset: usize) -> Finish {
+    fn finish(&self, offset: usize) -> Finish<f32> {
         self.gate.map_or(Finish::Plain, |gate| Finish::Gate(gate[offset..].as_ptr()))
     }
 }
 
-/// Images with their borders, or as they are if they need none.
-enum Bordered<'a, F> {
-    AsTheyAre(F),
-    Copies(&'a [f32], usize),
+/// Images as `f32` and with their borders.
+#[derive(Clone, Copy)]
+enum Bordered<'a, X> {
+    /// The images themselves, which are `f32` and need no border.
+    InPlace(Source<'a, X>),
+    Copies(&'a [f32]),
 }
 
-impl<'a, F: Fn(usize) -> &'a [f32]> Bordered<'a, F> {
-    fn image(&self, i: usize) -> &'a [f32] {
+impl<'a, X: Element> Bordered<'a, X> {
+    /// Image `i`, of `len` elements.
+    fn image(self, i: usize, len: usize) -> &'a [f32] {
         match self {
-            Self::AsTheyAre(source) => source(i),
-            Self::Copies(work, len) => &work[i * len..(i + 1) * len],
+            Self::InPlace(source) => as_f32(source.image(i, len)).expect("only `f32` is in place"),
+            Self::Copies(work) => &work[i * len..(i + 1) * len],
         }
     }
 }
 
-fn bordered<'a, F: Fn(usize) -> &'a [f32] + Sync>(
+/// Makes copies in `work` where they are needed.
+fn bordered<'a, X: Element>(
     cx: &Context,
     n: usize,
     border: &Border,
-    source: F,
+    source: Source<'a, X>,
     work: &'a mut [f32],
-) -> Bordered<'a, F> {
-    if border.is_empty() {
-        return Bordered::AsTheyAre(source);
+) -> Bordered<'a, X> {
+    if X::FORMAT == Format::F32 && border.is_empty() {
+        return Bordered::InPlace(source);
     }
     let work = &mut work[..n * border.len()];
     border.copy(cx, n, source, work);
-    Bordered::Copies(work, border.len())
+    Bordered::Copies(work)
 }

@@ -250,7 +250,7 @@ fn check_narrow<T: Operand>(half_step: f64) {
         for order in [Order::Planar, Order::ChannelsLast] {
             let case = Case::new(n, channels, input, window, order).rounded::<T>();
             let (shape, x) = (&case.shape, case.input());
-            let (images, narrow) = (x.chunks(shape.input_len()).collect::<Vec<_>>(), kept(&x));
+            let (images, narrow) = (x.chunks(shape.input_len()).collect::<Vec<_>>(), kept::<T>(&x));
             for (name, cx) in contexts() {
                 let name = format!("{name} {}", T::NAME);
                 case.check_narrow_forward(&name, half_step, |weights, bias, y: &mut [T]| {

@@ -46,14 +46,18 @@ fn expected<T: Element>(params: &[T], image: &[f32]) -> Vec<f64> {
     };
     let (window, one) = (Window::square, Window::square(1, 1, 0));
     let x = Tensor { shape: [1, 3, 45, 39], data: wide(image) };
-    let x = conv(conv(conv(x, window(5, 2, 2), true), one, true), one, true);
+    let x = conv(x, window(5, 2, 2), true);
+    let x = conv(x, one, true);
+    let x = conv(x, one, true);
     let x = reference::max_pool(&x, (11, 10), &window(3, 2, 0)).map(round);
     let x = conv(x, window(3, 1, 1), true);
     let pool = Window { kernel: (3, 3), stride: (1, 2), padding: (1, 1) };
     let x = reference::avg_pool(&x, (11, 5), &pool).map(round);
     let x = conv(x, Window { kernel: (3, 2), stride: (2, 1), padding: (1, 1) }, true);
     let x = conv(x, window(3, 1, 1), false);
-    let x = conv(conv(conv(x, window(3, 1, 1), true), one, true), one, true);
+    let x = conv(x, window(3, 1, 1), true);
+    let x = conv(x, one, true);
+    let x = conv(x, one, true);
     reference::global_avg_pool(&x)
 }
 
@@ -103,8 +107,13 @@ fn gradients_are_those_of_f32_within_rounding() {
     for parameter in Mixed::PARAMETERS {
         let [got, want] =
             [&trainer.gradients(), &exact.gradients()].map(|all| from_arena(parameter, all));
-        println!("{}: {:.1e}", parameter.name, deviation(&got, &want));
-        assert_close(parameter.name, &got, &want, 2e-2);
+        // Rounding tips some ReLUs and pools over, each of which moves a few gradients by much.
+        let norm =
+            |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+        let difference = norm(&mut got.iter().zip(&want).map(|(got, want)| got - want));
+        let relative = difference / norm(&mut want.iter().copied());
+        println!("{}: off by {relative:.1e}", parameter.name);
+        assert!(relative < 3e-2, "{}: off by {relative:.1e}", parameter.name);
     }
 }
 

@@ -22,6 +22,18 @@ const EVERYTHING: &str = "
         global_avg_pool,
     >";
 
+/// Weights and activations of half the size.
+const HALF: &str = "
+    HalfNin<
+        input(1, 12, 12),
+        conv(4, kernel = 3, padding = 1),
+        dropout(0.5),
+        conv(5, kernel = 3),
+        max_pool(2),
+        conv(3, kernel = 1),
+        global_avg_pool,
+    > where storage = f16";
+
 fn expand(spec: &str) -> TokenStream {
     compile(spec.parse().expect("the spec lexes"))
 }
@@ -63,6 +75,11 @@ fn the_smallest_net_expands_to_this() {
 #[test]
 fn a_net_of_every_element_expands_to_this() {
     insta::assert_snapshot!("everything", pretty(EVERYTHING));
+}
+
+#[test]
+fn a_net_of_halves_expands_to_this() {
+    insta::assert_snapshot!("half", pretty(HALF));
 }
 
 #[test]

@@ -1,6 +1,8 @@
-//! `weights`: whether the file fits the net. Only its header is read here.
+//! `weights`: whether the file fits the net. Its header says; the weights themselves are only looked at if
+//! the net keeps them as f16, whose range is small.
 
 mod header;
+mod range;
 
 use std::path::{Path, PathBuf};
 
@@ -29,16 +31,18 @@ pub(crate) fn read(
 ) -> Result<Option<Pretrained>, Error> {
     let Some(path) = &options.weights else { return Ok(None) };
     let error = match header::read(&folder().join(&path.value)) {
-        Ok((tensors, data)) => match fit(tensors, data, &needed(net)) {
-            Ok(tensors) => return Ok(Some(Pretrained { file: path.value.clone(), tensors })),
-            Err(what) => {
-                let file = source.text(path.at);
-                let what = format!("the weights in {file} do not fit the net: {what}");
-                let why = "names and shapes are those of PyTorch's state_dict() for the same net, \
+        Ok((tensors, data)) => {
+            match fit_in_range(&folder().join(&path.value), tensors, data, net) {
+                Ok(tensors) => return Ok(Some(Pretrained { file: path.value.clone(), tensors })),
+                Err(what) => {
+                    let file = source.text(path.at);
+                    let what = format!("the weights in {file} do not fit the net: {what}");
+                    let why = "names and shapes are those of PyTorch's state_dict() for the same net, \
                     written as nested Sequentials";
-                Error::new(path.at, what).because("because", why)
+                    Error::new(path.at, what).because("because", why)
+                }
             }
-        },
+        }
         Err(problem) => Error::new(path.at, format!("{}: {problem}", source.text(path.at)))
             .because("form", "weights = \"file.safetensors\", from the folder of Cargo.toml"),
     };
@@ -92,9 +96,25 @@ fn needed(net: &Net) -> Vec<Needed> {
         .collect()
 }
 
-/// The file's tensors in the order of their data, or the first difference between what it has and what
-/// the net needs.
-fn fit(mut file: Vec<Tensor>, data: u64, net: &[Needed]) -> Result<Vec<Stored>, String> {
+/// [`fit`], and whether the net can hold the weights.
+fn fit_in_range(
+    path: &Path,
+    mut file: Vec<Tensor>,
+    data: u64,
+    net: &Net,
+) -> Result<Vec<Stored>, String> {
+    file.sort_by_key(|tensor| tensor.bytes);
+    let stored = fit(&file, data, &needed(net))?;
+    if net.options.storage == Format::F16 {
+        let formats = stored.iter().map(|stored| stored.format);
+        range::check_f16(path, data, file.iter().zip(formats))?;
+    }
+    Ok(stored)
+}
+
+/// A file's tensors, which come in the order of their data, or the first difference between what it has
+/// and what the net needs.
+fn fit(file: &[Tensor], data: u64, net: &[Needed]) -> Result<Vec<Stored>, String> {
     for Needed { name, shape } in net {
         let Some(found) = file.iter().find(|tensor| tensor.name == *name) else {
             return Err(format!("there is no `{name}` of shape {shape:?}"));
@@ -106,10 +126,9 @@ fn fit(mut file: Vec<Tensor>, data: u64, net: &[Needed]) -> Result<Vec<Stored>, 
             ));
         }
     }
-    file.sort_by_key(|tensor| tensor.bytes);
     let mut tensors = Vec::new();
     let mut end = 0;
-    for Tensor { name, dtype, shape, bytes: (from, to) } in &file {
+    for Tensor { name, dtype, shape, bytes: (from, to) } in file {
         let Some(param) = net.iter().position(|needed| needed.name == *name) else {
             return Err(format!("the net has no `{name}`, which the file has"));
         };
@@ -163,8 +182,12 @@ mod tests {
 
     /// What the compiler says of a net with these weights.
     fn message(path: &std::path::Path) -> Option<String> {
+        message_for(path, "")
+    }
+
+    fn message_for(path: &std::path::Path, options: &str) -> Option<String> {
         let spec = "Net<input(1, 5, 5), conv(2, kernel = 3), global_avg_pool> where weights = ";
-        let source = Source::new(format!("{spec}{path:?}").parse().expect("it lexes"));
+        let source = Source::new(format!("{spec}{path:?}{options}").parse().expect("it lexes"));
         let what = check(&source).errors.first()?.what.clone();
         let (_, problem) = what.split_once(": ")?;
         Some(problem.to_owned())
@@ -225,6 +248,23 @@ mod tests {
         ] {
             let path = file(test, &with_header(&json));
             assert_eq!(message(&path).as_deref(), problem, "{test}");
+            std::fs::remove_file(path).expect("the file can be removed");
+        }
+    }
+
+    #[test]
+    fn a_net_of_halves_refuses_weights_beyond_their_range() {
+        let mut bytes = with_header(FITS);
+        for (value, problem) in [
+            (65519.0_f32, None),
+            (-65520.0, Some("`0.0.bias` holds -65520, which is too large for f16")),
+            (f32::INFINITY, None),
+        ] {
+            let last = bytes.len() - 4;
+            bytes[last..].copy_from_slice(&value.to_le_bytes());
+            let path = file("range", &bytes);
+            assert_eq!(message_for(&path, ", storage = f16").as_deref(), problem, "{value}");
+            assert_eq!(message_for(&path, ", storage = bf16"), None, "{value}");
             std::fs::remove_file(path).expect("the file can be removed");
         }
     }

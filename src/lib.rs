@@ -35,7 +35,8 @@ pub use nin_runtime::layers::LayerInfo;
 pub use nin_runtime::network::{BatchScratch, ReadAs, Scratch};
 pub use nin_runtime::trainer::Trainer;
 pub use nin_runtime::{
-    Adam, AnyOptimizer, Buffer, Error, Image, Init, Optimizer, Order, ParamInfo, Result, Rng, Sgd,
+    Adam, AnyOptimizer, Buffer, Error, Image, Init, Optimizer, Order, ParamInfo, Result, Rng, Room,
+    Sgd, bf16, f16,
 };
 
 /// What a program that uses nets needs in scope.
@@ -46,13 +47,12 @@ pub mod prelude {
 /// What generated code names; not for people.
 #[doc(hidden)]
 pub mod __rt {
-    pub use alloc::vec::Vec;
     pub use core::clone::Clone;
     pub use core::convert::{AsRef, Into};
     pub use core::fmt;
     pub use core::marker::{Copy, Sync};
     pub use core::ops::FnOnce;
-    pub use core::option::Option::{None, Some};
+    pub use core::option::Option::{self, None, Some};
     pub use nin_runtime::layers::{Conv, LayerInfo, Pool};
     pub use nin_runtime::network::*;
     pub use nin_runtime::ops::conv::winograd::{Tiles, Transform};
@@ -60,14 +60,20 @@ pub mod __rt {
     pub use nin_runtime::ops::dropout::*;
     pub use nin_runtime::ops::global_avg_pool::*;
     pub use nin_runtime::ops::pool::*;
-    pub use nin_runtime::simd::{PANEL, Vector};
+    pub use nin_runtime::ops::relu::gate;
+    pub use nin_runtime::simd::{Format, PANEL, Vector, kept_mut};
     pub use nin_runtime::trainer::{Loss, Pass, Trainable, Trainer};
+    pub use nin_runtime::weights::{Pretrained, Stored};
     pub use nin_runtime::{
-        AnyOptimizer, Buffer, Context, Image, Init, Optimizer, Order, ParamInfo, Result,
+        AnyOptimizer, Buffer, Context, Image, Init, Optimizer, Order, ParamInfo, Result, Room,
+        bf16, f16, if_alloc, if_std,
     };
     #[cfg(feature = "std")]
     pub use std::path::Path;
 
+    #[cfg(feature = "alloc")]
+    pub use alloc::vec::Vec;
+    #[cfg(feature = "alloc")]
     extern crate alloc;
 }
 

@@ -4,7 +4,7 @@
 
 mod nets;
 
-use nets::{D2lNin, Mixed, images, labels};
+use nets::{D2lF16, D2lNin, Mixed, MixedF16, images, labels};
 use nin::prelude::*;
 use nin::{Buffer, Threads};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -53,31 +53,34 @@ fn check(entry: &str, threads: usize, mut f: impl FnMut()) {
     assert_eq!(calls, 0, "{entry} with {threads} threads");
 }
 
-fn entry_points_allocate_nothing(threads: usize, optimizer: impl Into<nin::AnyOptimizer>) {
-    let (images, labels) = (images(6), labels(6));
-    let mut net = Mixed::new(1);
-    let mut scratch = Mixed::scratch();
-    let mut batch = Mixed::batch_scratch();
-    let mut logits = [[0.0; 10]; 6];
-    let mut trainer = Mixed::trainer::<6>(optimizer, 2);
-    check("forward", threads, || {
-        logits[0] = net.forward(&images[0], &mut scratch);
-    });
-    for n in [1, 5, 6] {
-        check("forward_batch_into", threads, || {
-            net.forward_batch_into(&images[..n], &mut logits[..n], &mut batch);
+macro_rules! entry_points_allocate_nothing {
+    ($net:ident, $threads:expr, $optimizer:expr) => {{
+        let (threads, optimizer) = ($threads, $optimizer);
+        let (images, labels) = (images(6), labels(6));
+        let mut net = $net::new(1);
+        let mut scratch = $net::scratch();
+        let mut batch = $net::batch_scratch();
+        let mut logits = [[0.0; 10]; 6];
+        let mut trainer = $net::trainer::<6>(optimizer, 2);
+        check("forward", threads, || {
+            logits[0] = net.forward(&images[0], &mut scratch);
         });
-    }
-    check("step", threads, || {
-        trainer.step(&mut net, &images, &labels).expect("the batch fits");
-    });
-    check("backward and apply", threads, || {
-        trainer.backward(&net, &images[..3], &labels[..3]).expect("the batch fits");
-        trainer.apply(&mut net);
-    });
-    check("a step that fails", threads, || {
-        trainer.step(&mut net, &images, &labels[1..]).expect_err("a label is missing");
-    });
+        for n in [1, 5, 6] {
+            check("forward_batch_into", threads, || {
+                net.forward_batch_into(&images[..n], &mut logits[..n], &mut batch);
+            });
+        }
+        check("step", threads, || {
+            trainer.step(&mut net, &images, &labels).expect("the batch fits");
+        });
+        check("backward and apply", threads, || {
+            trainer.backward(&net, &images[..3], &labels[..3]).expect("the batch fits");
+            trainer.apply(&mut net);
+        });
+        check("a step that fails", threads, || {
+            trainer.step(&mut net, &images, &labels[1..]).expect_err("a label is missing");
+        });
+    }};
 }
 
 fn a_trainer_takes_what_train_bytes_says() {
@@ -92,6 +95,10 @@ fn a_trainer_takes_what_train_bytes_says() {
     println!("d2l, 16 images: {said} bytes to train by Adam");
     assert_eq!((kept, peak), (said, said), "d2l by Adam");
     let (sgd, adam) = optimizers();
+    let (_trainer, kept, peak) = measure(|| D2lF16::trainer::<128>(sgd.clone(), 1));
+    let said = D2lF16::train_bytes::<128, Sgd>();
+    println!("d2l as f16, 128 images: {said} bytes to train by SGD");
+    assert_eq!((kept, peak), (said, said), "d2l as f16 by SGD");
     let (_trainer, kept, _) = measure(|| Mixed::trainer::<3>(sgd, 1));
     assert_eq!(kept, Mixed::train_bytes::<3, Sgd>(), "a small net by SGD");
     let (_trainer, kept, _) = measure(|| Mixed::trainer::<33>(adam, 1));
@@ -102,12 +109,19 @@ fn scratch_takes_what_scratch_bytes_says() {
     let (_scratch, kept, peak) = measure(D2lNin::scratch);
     println!("d2l: {} bytes of scratch", D2lNin::SCRATCH_BYTES);
     assert_eq!((kept, peak), (D2lNin::SCRATCH_BYTES, D2lNin::SCRATCH_BYTES));
+    let (_scratch, kept, peak) = measure(D2lF16::scratch);
+    println!("d2l as f16: {} bytes of scratch", D2lF16::SCRATCH_BYTES);
+    assert_eq!((kept, peak), (D2lF16::SCRATCH_BYTES, D2lF16::SCRATCH_BYTES));
     let (_scratch, kept, peak) = measure(Mixed::scratch);
     assert_eq!((kept, peak), (Mixed::SCRATCH_BYTES, Mixed::SCRATCH_BYTES));
 }
 
 /// A net is its parameters and the transformed weights; reading it takes little more at any moment.
 fn loading_takes_little_more_than_the_net() {
+    let (half, size, peak) = measure(|| D2lF16::new(1));
+    println!("d2l as f16: {size} bytes of weights");
+    assert_eq!((size, peak), (D2lF16::WEIGHTS_BYTES, size));
+    drop(half);
     let path = std::env::temp_dir().join(format!("nin-allocations-{}", std::process::id()));
     let (net, size, peak) = measure(|| D2lNin::new(1));
     assert!(size >= Buffer::bytes(net.parameters().len()));
@@ -129,8 +143,9 @@ fn loading_takes_little_more_than_the_net() {
 fn nothing_allocates_after_construction_and_memory_is_as_stated() {
     for threads in [1, 2, 5] {
         Threads::new(threads).install(|| {
-            entry_points_allocate_nothing(threads, Sgd::new(0.01).momentum(0.9));
-            entry_points_allocate_nothing(threads, Adam::new(0.001));
+            entry_points_allocate_nothing!(Mixed, threads, Sgd::new(0.01).momentum(0.9));
+            entry_points_allocate_nothing!(Mixed, threads, Adam::new(0.001));
+            entry_points_allocate_nothing!(MixedF16, threads, Adam::new(0.001));
         });
     }
     Threads::new(2).install(|| {

@@ -121,8 +121,8 @@ impl Layer {
 
     fn bench_direct(&self, group: &mut Group<'_>) {
         let (shape, cx) = (&self.shape, Context::sequential(Isa::get()));
-        let mut work = Buffer::zeros(shape.direct_work(BATCH));
-        let mut gradient_work = Buffer::zeros(shape.direct_work(BATCH));
+        let mut work = Buffer::zeros(shape.direct_work::<f32>(BATCH));
+        let mut gradient_work = Buffer::zeros(shape.direct_weight_gradient_work::<f32>(BATCH));
         let input_gradient = (!self.planar).then(|| {
             let mut transposed = Buffer::zeros(shape.transposed_len());
             shape.transpose_weights(&cx, &self.weights, &mut transposed);

@@ -10,20 +10,49 @@ use nin::prelude::*;
 
 use crate::report::{Work, group};
 
-nin! {
-    D2lNin<
-        input(1, 224, 224),
-        block(96, kernel = 11, stride = 4),
-        max_pool(3, stride = 2),
-        block(256, kernel = 5, padding = 2),
-        max_pool(3, stride = 2),
-        block(384, kernel = 3, padding = 1),
-        max_pool(3, stride = 2),
-        dropout(0.5),
-        block(10, kernel = 3, padding = 1),
-        global_avg_pool,
-    >
+/// The book's net.
+macro_rules! d2l {
+    ($name:ident $($options:tt)*) => {
+        nin! {
+            $name<
+                input(1, 224, 224),
+                block(96, kernel = 11, stride = 4),
+                max_pool(3, stride = 2),
+                block(256, kernel = 5, padding = 2),
+                max_pool(3, stride = 2),
+                block(384, kernel = 3, padding = 1),
+                max_pool(3, stride = 2),
+                dropout(0.5),
+                block(10, kernel = 3, padding = 1),
+                global_avg_pool,
+            > $($options)*
+        }
+    };
 }
+
+d2l!(D2lNin);
+d2l!(D2lDirect where algorithm = direct);
+d2l!(D2lF16 where storage = f16);
+
+/// A net whose weights are read from memory for a few pixels each.
+macro_rules! wide {
+    ($name:ident $($options:tt)*) => {
+        nin! {
+            $name<
+                input(3, 32, 32),
+                block(256, kernel = 8, stride = 8),
+                block(1024, kernel = 3, stride = 2, padding = 1),
+                block(1024, kernel = 3, padding = 1),
+                block(1024, kernel = 3, padding = 1),
+                conv(10, kernel = 1),
+                global_avg_pool,
+            > $($options)*
+        }
+    };
+}
+
+wide!(WideNin);
+wide!(WideF16 where storage = f16);
 
 nin! {
     SmallNin<
@@ -98,8 +127,12 @@ pub fn nets(criterion: &mut Criterion) {
     for threads in if all > 1 { vec![1, all] } else { vec![1] } {
         Threads::new(threads).install(|| {
             bench_net!(criterion, "D2lNin", D2lNin, threads);
+            bench_net!(criterion, "D2lNin, direct", D2lDirect, threads);
+            bench_net!(criterion, "D2lNin, f16", D2lF16, threads);
             bench_net!(criterion, "SmallNin", SmallNin, threads);
             bench_net!(criterion, "CifarNin", CifarNin, threads);
+            bench_net!(criterion, "WideNin", WideNin, threads);
+            bench_net!(criterion, "WideNin, f16", WideF16, threads);
         });
     }
 }

@@ -20,17 +20,19 @@ pub(crate) fn check(options: &Options, net: &Net) -> Option<Error> {
         bytes(needed),
         bytes(budget.value)
     );
-    let direct = match &options.algorithm {
-        Some(algorithm) => Edit { at: algorithm.at, text: "direct".to_owned() },
-        None => {
-            let behind = Loc::before(budget.at.end);
-            Edit { at: behind, text: ", algorithm = direct".to_owned() }
-        }
+    let option = |name: &str, given: Option<Loc>, value: &str| match given {
+        Some(at) => Edit { at, text: value.to_owned() },
+        None => Edit { at: Loc::before(budget.at.end), text: format!(", {name} = {value}") },
     };
+    let direct = option("algorithm", options.algorithm.as_ref().map(|word| word.at), "direct");
+    let half = option("storage", options.storage.as_ref().map(|word| word.at), "f16");
     let enough = format!("{} KiB", needed.div_ceil(1024));
     let error = Error::new(budget.at, what)
         .because("because", costliest(net, &plan))
-        .offer_any([Repair::new([direct], "direct sums need no work space, but take longer")])
+        .offer_any([
+            Repair::new([direct], "direct sums need no work space, but take longer"),
+            Repair::new([half], "activations then take half the memory; sums are direct"),
+        ])
         .offer(budget.at, enough, "what it needs");
     Some(error)
 }

@@ -21,9 +21,12 @@ pub(crate) fn check(source: &Source) -> Checked {
     let mut errors = Vec::new();
     let spec = spec::parse(source, &mut errors);
     let mut net = shape::check(source, &spec, &mut errors);
-    if let Some(net) = &net {
+    if let Some(net) = &mut net {
         errors.extend(budget::check(&spec.options, net));
-        errors.extend(weights::check(source, &spec.options, net));
+        match weights::read(source, &spec.options, net) {
+            Ok(pretrained) => net.pretrained = pretrained,
+            Err(error) => errors.push(error),
+        }
     }
     net = net.filter(|_| errors.is_empty());
     errors.sort_by_key(|error| error.at);

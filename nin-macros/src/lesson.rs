@@ -1,6 +1,6 @@
 //! The table in a net's documentation: what each layer gives, why, and at what cost.
 
-use crate::net::{Layer, Net, Op, Shape};
+use crate::net::{Format, Layer, Net, Op, Shape};
 use crate::plan::Plan;
 
 /// A further column of the table, with one cell for each layer.
@@ -103,9 +103,13 @@ fn opening(net: &Net) -> String {
     let Shape { c, h, w } = net.input;
     let channels = if c == 1 { "channel" } else { "channels" };
     let classes = net.classes();
+    let storage = match net.options.storage {
+        Format::F32 => String::new(),
+        narrow => format!(" Weights and activations are kept as {}, sums are f32.", narrow.name()),
+    };
     format!(
         "\nReads images of {c} {channels}, {h} rows and {w} columns, and gives the logits of \
-            {classes} classes.\n\n"
+            {classes} classes.{storage}\n\n"
     )
 }
 

@@ -1,99 +1,51 @@
-//! Buffers of `f32` that start on a cache line, or on a huge page if they are large.
+//! The memory of weights, activations and gradients: floats that start on a cache line.
 
-use alloc::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+#[cfg(feature = "alloc")]
+mod heap;
+mod room;
+
+pub use room::Room;
+
 use core::ops::{Deref, DerefMut};
-use core::ptr::NonNull;
 
-/// The unit in which buffers are aligned and allocated: vector loads that are aligned to it never
-/// touch two cache lines.
+/// The unit in which buffers are aligned and sized: vector loads that are aligned to it never touch
+/// two cache lines.
 const LINE: usize = 64;
 
-/// From this size on a buffer is aligned to a huge page and the system is asked for such pages. Weights and
-/// activations are streamed; with pages of 4 KiB, looking up addresses halves the bandwidth.
-const HUGE_PAGE: usize = 2 << 20;
+/// A fixed number of floats, zero at first: from the allocator, or from a [`Room`].
+pub struct Buffer(Memory);
 
-/// A fixed number of floats, zero at first.
-pub struct Buffer {
-    start: NonNull<f32>,
-    len: usize,
+enum Memory {
+    #[cfg(feature = "alloc")]
+    Heap(heap::Heap),
+    Lent(&'static mut [f32]),
 }
 
-// SAFETY: the buffer owns its memory, and floats may be used from any thread.
-unsafe impl Send for Buffer {}
-// SAFETY: as above; shared access only reads.
-unsafe impl Sync for Buffer {}
-
 impl Buffer {
-    /// `len` zeros.
+    /// `len` zeros from the allocator.
+    #[cfg(feature = "alloc")]
     #[must_use]
     pub fn zeros(len: usize) -> Self {
-        let buffer = Self::uninitialised(len);
-        // SAFETY: the memory is the buffer's own; zero bits are a float.
-        unsafe { buffer.start.write_bytes(0, len) };
-        buffer
+        Self(Memory::Heap(heap::Heap::zeros(len)))
     }
 
-    /// A buffer whose elements must be written before it is read.
-    fn uninitialised(len: usize) -> Self {
-        let layout = Self::layout(len);
-        if layout.size() == 0 {
-            return Self { start: NonNull::<Line>::dangling().cast(), len };
-        }
-        // SAFETY: the layout has a size.
-        let start = unsafe { alloc(layout) };
-        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
-        ask_for_huge_pages(start, layout);
-        Self { start: start.cast(), len }
+    /// Memory of a room: zeros that start on a cache line.
+    pub(crate) fn lent(memory: &'static mut [f32]) -> Self {
+        Self(Memory::Lent(memory))
     }
 
-    /// The bytes that a buffer of `len` floats takes from the allocator.
+    /// The bytes that a buffer of `len` floats takes.
     #[must_use]
     pub const fn bytes(len: usize) -> usize {
         (len * size_of::<f32>()).next_multiple_of(LINE)
     }
-
-    fn layout(len: usize) -> Layout {
-        let size = len
-            .checked_mul(size_of::<f32>())
-            .and_then(|bytes| bytes.checked_next_multiple_of(LINE))
-            .expect("a buffer that can be addressed");
-        let align = if size >= HUGE_PAGE { HUGE_PAGE } else { LINE };
-        Layout::from_size_align(size, align).expect("a buffer that can be addressed")
-    }
 }
 
-/// For the alignment of a buffer without memory.
-#[repr(align(64))]
-struct Line;
-
-/// Asks the system to back a large buffer with huge pages; it may refuse, which does no harm.
-#[cfg(all(target_os = "linux", feature = "std", not(miri)))]
-fn ask_for_huge_pages(start: NonNull<u8>, layout: Layout) {
-    if layout.align() == HUGE_PAGE {
-        // SAFETY: the range is this process's own, page-aligned memory; the advice changes no bytes.
-        unsafe { libc::madvise(start.as_ptr().cast(), layout.size(), libc::MADV_HUGEPAGE) };
-    }
-}
-
-#[cfg(not(all(target_os = "linux", feature = "std", not(miri))))]
-fn ask_for_huge_pages(_: NonNull<u8>, _: Layout) {}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        let layout = Self::layout(self.len);
-        if layout.size() > 0 {
-            // SAFETY: allocated with this very layout.
-            unsafe { dealloc(self.start.as_ptr().cast(), layout) };
-        }
-    }
-}
-
+/// The clone is from the allocator.
+#[cfg(feature = "alloc")]
 impl Clone for Buffer {
     fn clone(&self) -> Self {
-        let clone = Self::uninitialised(self.len);
-        // SAFETY: both have `len` floats, and the new one is nobody else's.
-        unsafe { clone.start.copy_from_nonoverlapping(self.start, self.len) };
-        clone
+        Self(Memory::Heap(heap::Heap::copy_of(self)))
     }
 }
 
@@ -101,19 +53,25 @@ impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        // SAFETY: `len` floats that were initialised when the buffer was made.
-        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+        match &self.0 {
+            #[cfg(feature = "alloc")]
+            Memory::Heap(floats) => floats,
+            Memory::Lent(floats) => floats,
+        }
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        // SAFETY: as for `deref`, and borrowed alone.
-        unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+        match &mut self.0 {
+            #[cfg(feature = "alloc")]
+            Memory::Heap(floats) => floats,
+            Memory::Lent(floats) => floats,
+        }
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "alloc"))]
 mod tests {
     use super::*;
 

@@ -1,5 +1,6 @@
 //! The one error type of the crate: data that says what was wrong and what was expected.
 
+#[cfg(feature = "alloc")]
 use alloc::string::String;
 
 /// What can go wrong at run time.
@@ -7,14 +8,24 @@ use alloc::string::String;
 #[non_exhaustive]
 pub enum Error {
     /// A flat buffer or array does not have the length of the shape it should be seen as.
-    #[error("expected {expected} values, got {got}")]
+    #[error(
+        "expected {}{}×{}×{} = {} values, got {got}",
+        if *many { "a multiple of " } else { "" },
+        image[0],
+        image[1],
+        image[2],
+        image.iter().product::<usize>(),
+    )]
     Length {
-        /// The shape that was asked for, and its number of values.
-        expected: String,
+        /// Channels, rows and columns of the image that was asked for.
+        image: [usize; 3],
+        /// Whether any number of such images would do.
+        many: bool,
         /// The number of values that came.
         got: usize,
     },
     /// An array has another shape than the image.
+    #[cfg(feature = "alloc")]
     #[error("expected an array of shape {expected}, got {got}")]
     Shape {
         /// The shape that was asked for.
@@ -54,6 +65,7 @@ pub enum Error {
         loss: f32,
     },
     /// A weight file does not fit the net.
+    #[cfg(feature = "alloc")]
     #[error("{path}: {problem}")]
     Weights {
         /// The file, or what stands for it.
@@ -62,6 +74,7 @@ pub enum Error {
         problem: String,
     },
     /// A dataset file is not what it should be.
+    #[cfg(feature = "alloc")]
     #[error("{path}: {problem}")]
     Dataset {
         /// The file.

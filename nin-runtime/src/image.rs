@@ -1,8 +1,8 @@
 //! Images: planar arrays of a size that the type states, and the views that cost no copy.
 
 use crate::{Error, Result};
+#[cfg(feature = "alloc")]
 use alloc::boxed::Box;
-use alloc::format;
 use core::fmt;
 use core::ops::{Index, IndexMut};
 
@@ -14,8 +14,8 @@ mod tests;
 /// One image: `C` channels of `H` rows of `W` columns, planar as PyTorch's `(C, H, W)`.
 ///
 /// It has the layout of `[[[f32; W]; H]; C]`, so that a flat buffer is seen as an image, or as a
-/// slice of images, without a copy. An image can be large: the constructors build it in place on the
-/// heap. Functions that take many images take a slice of anything that borrows as an image:
+/// slice of images, without a copy. An image can be large: most constructors build it in place on the
+/// heap (feature `alloc`); [`new`](Self::new) makes the value of a `static`. Functions that take many images take a slice of anything that borrows as an image:
 /// `&[Image<…>]`, `&[&Image<…>]` and `&[Box<Image<…>>]` all do.
 ///
 /// ```
@@ -59,6 +59,7 @@ impl<const C: usize, const H: usize, const W: usize> Image<C, H, W> {
     }
 
     /// An image of zeros.
+    #[cfg(feature = "alloc")]
     #[must_use]
     pub fn zeros() -> Box<Self> {
         const { assert!(Self::LEN > 0) };
@@ -67,6 +68,7 @@ impl<const C: usize, const H: usize, const W: usize> Image<C, H, W> {
 
     /// The image whose value at channel `c`, row `y`, column `x` is `f(c, y, x)`; `f` is called in
     /// the order of memory.
+    #[cfg(feature = "alloc")]
     pub fn from_fn(mut f: impl FnMut(usize, usize, usize) -> f32) -> Box<Self> {
         let mut image = Self::zeros();
         for (c, plane) in image.0.iter_mut().enumerate() {
@@ -83,6 +85,7 @@ impl<const C: usize, const H: usize, const W: usize> Image<C, H, W> {
     ///
     /// # Errors
     /// [`Error::Length`] if there are not [`LEN`](Self::LEN) bytes.
+    #[cfg(feature = "alloc")]
     pub fn from_bytes(bytes: &[u8]) -> Result<Box<Self>> {
         check_length::<C, H, W>(bytes.len())?;
         let mut image = Self::zeros();
@@ -160,19 +163,17 @@ impl<const C: usize, const H: usize, const W: usize> Image<C, H, W> {
 }
 
 fn check_length<const C: usize, const H: usize, const W: usize>(got: usize) -> Result<()> {
-    let len = Image::<C, H, W>::LEN;
-    if got == len {
+    if got == Image::<C, H, W>::LEN {
         return Ok(());
     }
-    Err(Error::Length { expected: format!("{C}×{H}×{W} = {len}"), got })
+    Err(Error::Length { image: [C, H, W], many: false, got })
 }
 
 fn check_multiple<const C: usize, const H: usize, const W: usize>(got: usize) -> Result<()> {
-    let len = Image::<C, H, W>::LEN;
-    if got.is_multiple_of(len) {
+    if got.is_multiple_of(Image::<C, H, W>::LEN) {
         return Ok(());
     }
-    Err(Error::Length { expected: format!("a multiple of {C}×{H}×{W} = {len}"), got })
+    Err(Error::Length { image: [C, H, W], many: true, got })
 }
 
 /// The size without the values, which are too many to read.

@@ -4,6 +4,7 @@
 use crate::Order;
 use crate::ops::conv::ConvShape;
 use crate::ops::pool::PoolShape;
+#[cfg(feature = "alloc")]
 use core::fmt;
 
 /// A convolution of `CI` × `H` × `W` to `CO` channels, with its kernel, stride and padding
@@ -101,6 +102,8 @@ pub struct LayerInfo {
     pub algorithm: &'static str,
 }
 
+/// The line as text, in columns.
+#[cfg(feature = "alloc")]
 impl fmt::Display for LayerInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [c, h, w] = self.output;

@@ -1,7 +1,12 @@
 //! What the runtime and a generated net know of each other, and inference.
 
-use crate::simd::{FlushDenormals, padded};
-use crate::{Buffer, Context, DisjointMut, Init, ParamInfo};
+#[cfg(feature = "alloc")]
+use crate::Init;
+use crate::gemm::Operand;
+use crate::simd::{Element, FlushDenormals, Format, kept, kept_mut, padded};
+use crate::weights::Pretrained;
+use crate::{Buffer, Context, DisjointMut, ParamInfo, Room};
+#[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 use bytemuck::Zeroable;
 use core::borrow::Borrow;
@@ -14,6 +19,8 @@ pub trait Network: Sized + Send + Sync + 'static {
     type Image: AsRef<[f32]>;
     /// Its logits: `[f32; CLASSES]`.
     type Logits: bytemuck::Pod + Send;
+    /// What its weights and activations are kept as.
+    type Store: Operand;
     /// Its classes.
     const CLASSES: usize;
     /// Its parameters and their places in the arena.
@@ -22,7 +29,7 @@ pub trait Network: Sized + Send + Sync + 'static {
     const ARENA: usize;
     /// Elements of the transformed weights.
     const PREPARED: usize;
-    /// Elements of scratch for one image.
+    /// Scratch for one image, as so many `f32`.
     const SCRATCH: usize;
     /// Images that inference takes through the net together.
     const TOGETHER: usize;
@@ -32,7 +39,7 @@ pub trait Network: Sized + Send + Sync + 'static {
     /// Its weights, to change.
     fn weights_mut(&mut self) -> &mut Weights<Self>;
     /// Transforms the weights that inference reads transformed.
-    fn prepare(cx: &Context, params: &[f32], prepared: &mut [f32]);
+    fn prepare(cx: &Context, params: &[Self::Store], prepared: &mut [f32]);
     /// Computes the logits of `images`, at most [`TOGETHER`](Self::TOGETHER) of them.
     fn infer(
         cx: &Context,
@@ -66,6 +73,7 @@ pub struct Weights<N> {
     net: PhantomData<fn() -> N>,
 }
 
+#[cfg(feature = "alloc")]
 impl<N> Clone for Weights<N> {
     fn clone(&self) -> Self {
         Self { params: self.params.clone(), prepared: self.prepared.clone(), net: PhantomData }
@@ -73,29 +81,50 @@ impl<N> Clone for Weights<N> {
 }
 
 impl<N: Network> Weights<N> {
-    /// Parameters that `fill` writes into an arena of zeros.
-    ///
-    /// # Errors
-    /// Those of `fill`.
-    pub fn try_new<E>(fill: impl FnOnce(&mut [f32]) -> Result<(), E>) -> Result<Self, E> {
-        let mut params = Buffer::zeros(N::ARENA);
-        fill(&mut params)?;
-        let mut weights = Self { params, prepared: Buffer::zeros(N::PREPARED), net: PhantomData };
+    /// The arena, as so many `f32`: it has whole panels, so that nothing is cut off.
+    const PARAMS: usize = N::ARENA * N::Store::FORMAT.size() / Format::F32.size();
+
+    /// The bytes that they take.
+    pub const BYTES: usize = Buffer::bytes(Self::PARAMS) + Buffer::bytes(N::PREPARED);
+
+    /// The weights whose parameters are in `params`.
+    fn of(params: Buffer, prepared: Buffer) -> Self {
+        let mut weights = Self { params, prepared, net: PhantomData };
         weights.prepare(&Context::current());
-        Ok(weights)
+        weights
     }
 
     /// Initial weights.
+    #[cfg(feature = "alloc")]
     #[must_use]
     pub fn new(init: Init, seed: u64) -> Self {
-        let fill = |arena: &mut [f32]| {
-            init.fill(N::PARAMETERS, seed, arena);
-            Ok::<_, core::convert::Infallible>(())
-        };
-        match Self::try_new(fill) {
-            Ok(weights) => weights,
-            Err(never) => match never {},
-        }
+        let mut params = Buffer::zeros(Self::PARAMS);
+        init.fill(N::PARAMETERS, seed, kept_mut::<N::Store>(&mut params));
+        Self::of(params, Buffer::zeros(N::PREPARED))
+    }
+
+    /// The weights in a file that is part of the program.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn pretrained(file: &Pretrained) -> Self {
+        let mut params = Buffer::zeros(Self::PARAMS);
+        file.unpack(kept_mut::<N::Store>(&mut params));
+        Self::of(params, Buffer::zeros(N::PREPARED))
+    }
+
+    /// The weights in a file that is part of the program, in the memory of a room; `None` if it has been
+    /// taken.
+    ///
+    /// # Panics
+    /// If the room has less than [`BYTES`](Self::BYTES).
+    #[must_use]
+    pub fn pretrained_in<const BYTES: usize>(
+        file: &Pretrained,
+        room: &'static Room<BYTES>,
+    ) -> Option<Self> {
+        let (params, prepared) = room.take()?.split_at_mut(Self::PARAMS);
+        file.unpack(kept_mut::<N::Store>(params));
+        Some(Self::of(Buffer::lent(params), Buffer::lent(&mut prepared[..N::PREPARED])))
     }
 
     /// Reads weights from a `.safetensors` file.
@@ -104,27 +133,20 @@ impl<N: Network> Weights<N> {
     /// If the file cannot be read or does not fit the net.
     #[cfg(feature = "std")]
     pub fn load(path: &std::path::Path) -> crate::Result<Self> {
-        Self::try_new(|arena| crate::weights::load(path, N::PARAMETERS, arena))
+        let mut params = Buffer::zeros(Self::PARAMS);
+        crate::weights::load(path, N::PARAMETERS, kept_mut::<N::Store>(&mut params))?;
+        Ok(Self::of(params, Buffer::zeros(N::PREPARED)))
     }
 
     /// Reads weights from the bytes of a `.safetensors` file.
     ///
     /// # Errors
     /// If the bytes do not fit the net.
+    #[cfg(feature = "alloc")]
     pub fn from_bytes(bytes: &[u8]) -> crate::Result<Self> {
-        Self::try_new(|arena| crate::weights::from_bytes(bytes, N::PARAMETERS, arena))
-    }
-
-    /// Weights from the bytes of a file that the compiler has checked.
-    ///
-    /// # Panics
-    /// If the bytes do not fit the net, which no generated code gives occasion to.
-    #[must_use]
-    pub fn pretrained(bytes: &[u8]) -> Self {
-        match Self::from_bytes(bytes) {
-            Ok(weights) => weights,
-            Err(error) => panic!("the compiler took weights that do not load: {error}"),
-        }
+        let mut params = Buffer::zeros(Self::PARAMS);
+        crate::weights::from_bytes(bytes, N::PARAMETERS, kept_mut::<N::Store>(&mut params))?;
+        Ok(Self::of(params, Buffer::zeros(N::PREPARED)))
     }
 
     /// Writes the weights to a `.safetensors` file; the old file stays whole until the new one is.
@@ -133,23 +155,23 @@ impl<N: Network> Weights<N> {
     /// If the file cannot be written.
     #[cfg(feature = "std")]
     pub fn save(&self, path: &std::path::Path) -> crate::Result<()> {
-        crate::weights::save(path, N::PARAMETERS, &self.params)
+        crate::weights::save(path, N::PARAMETERS, kept::<N::Store>(&self.params))
     }
 
     /// The arena of parameters and the transformed weights.
     #[must_use]
-    pub fn parts(&self) -> (&[f32], &[f32]) {
-        (&self.params, &self.prepared)
+    pub fn parts(&self) -> (&[N::Store], &[f32]) {
+        (kept(&self.params), &self.prepared)
     }
 
     /// Lets `change` write to the arena, then brings what is derived from it up to date.
-    pub fn change(&mut self, cx: &Context, change: impl FnOnce(&mut [f32])) {
-        change(&mut self.params);
+    pub fn change(&mut self, cx: &Context, change: impl FnOnce(&mut [N::Store])) {
+        change(kept_mut(&mut self.params));
         self.prepare(cx);
     }
 
     fn prepare(&mut self, cx: &Context) {
-        N::prepare(cx, &self.params, &mut self.prepared);
+        N::prepare(cx, kept(&self.params), &mut self.prepared);
     }
 }
 
@@ -161,10 +183,21 @@ pub struct Scratch<N> {
 
 impl<N: Network> Scratch<N> {
     /// Memory for the net's forward pass.
+    #[cfg(feature = "alloc")]
     #[expect(clippy::new_without_default, reason = "a net's own `scratch` is the way to it")]
     #[must_use]
     pub fn new() -> Self {
         Self { memory: Buffer::zeros(N::SCRATCH), net: PhantomData }
+    }
+
+    /// A room as memory for the net's forward pass; `None` if it has been taken.
+    ///
+    /// # Panics
+    /// If the room is too small.
+    #[must_use]
+    pub fn new_in<const BYTES: usize>(room: &'static Room<BYTES>) -> Option<Self> {
+        let memory = Buffer::lent(&mut room.take()?[..N::SCRATCH]);
+        Some(Self { memory, net: PhantomData })
     }
 }
 
@@ -181,6 +214,7 @@ impl<N: Network> BatchScratch<N> {
     const LANE: usize = N::TOGETHER * N::SCRATCH;
 
     /// Memory for the net's forward passes on the threads that are there now.
+    #[cfg(feature = "alloc")]
     #[expect(clippy::new_without_default, reason = "a net's own `batch_scratch` is the way to it")]
     #[must_use]
     pub fn new() -> Self {
@@ -268,6 +302,7 @@ fn share(count: usize, lanes: usize, lane: usize) -> Range<usize> {
 }
 
 /// The logits of many images in memory of their own.
+#[cfg(feature = "alloc")]
 #[must_use]
 pub fn forward_batch<N: Network, I: ReadAs<N::Image> + Sync>(
     net: &N,
@@ -297,12 +332,12 @@ pub fn regions<const K: usize>(
 ///
 /// # Panics
 /// If a slice has another length.
-pub fn arrange_images(
+pub fn arrange_images<T: Element>(
     cx: &Context,
     n: usize,
     (c, h, w): (usize, usize, usize),
     images: &[&[f32]],
-    x: &mut [f32],
+    x: &mut [T],
 ) {
     let len = h * w * padded(c);
     assert_eq!(x.len(), n * len, "activations of {n} images of {c}×{h}×{w}");
@@ -313,9 +348,9 @@ pub fn arrange_images(
         let image = images[image];
         assert_eq!(image.len(), c * h * w, "an image of {c}×{h}×{w}");
         for (pixel, x) in x.chunks_exact_mut(padded(c)).enumerate() {
-            x.fill(0.0);
+            x.fill(T::from_f32(0.0));
             for (channel, x) in x[..c].iter_mut().enumerate() {
-                *x = image[channel * h * w + pixel];
+                *x = T::from_f32(image[channel * h * w + pixel]);
             }
         }
     });

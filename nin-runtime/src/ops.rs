@@ -6,3 +6,4 @@ pub mod conv;
 pub mod dropout;
 pub mod global_avg_pool;
 pub mod pool;
+pub mod relu;

@@ -58,6 +58,7 @@ impl From<Adam> for AnyOptimizer {
 
 impl AnyOptimizer {
     /// [`Optimizer::STATES`] of the one it is.
+    #[cfg(feature = "alloc")]
     pub(crate) fn states(&self) -> usize {
         match self {
             Self::Sgd(_) => Sgd::STATES,

@@ -1,6 +1,7 @@
 //! A seeded generator, and the initial weights that are drawn from it.
 
 use crate::ParamInfo;
+use crate::simd::Element;
 
 #[cfg(all(test, feature = "std"))]
 mod tests;
@@ -87,14 +88,14 @@ impl Init {
     ///
     /// # Panics
     /// If a parameter lies outside the arena.
-    pub fn fill(self, params: &[ParamInfo], seed: u64, arena: &mut [f32]) {
-        arena.fill(0.0);
+    pub fn fill<T: Element>(self, params: &[ParamInfo], seed: u64, arena: &mut [T]) {
+        arena.fill(T::from_f32(0.0));
         let mut rng = Rng::new(seed);
         for info in params {
             let &[co, ci, kh, kw] = info.shape else { continue };
             let bound = self.bound(ci * kh * kw, co * kh * kw);
             for i in 0..info.len() {
-                arena[info.index(i)] = bound * (2.0 * rng.uniform() - 1.0);
+                arena[info.index(i)] = T::from_f32(bound * (2.0 * rng.uniform() - 1.0));
             }
         }
     }

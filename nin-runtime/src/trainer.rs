@@ -1,5 +1,6 @@
 //! Training: the generated passes, the gradients' arena and the optimizer, one step at a time.
 
+use crate::masters::Masters;
 use crate::network::{MAX_TOGETHER, Network, ReadAs, with_references};
 use crate::simd::FlushDenormals;
 use crate::{AnyOptimizer, Buffer, Context, DisjointMut, Error, Optimizer, Result, cross_entropy};
@@ -11,7 +12,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 pub trait Trainable: Network {
     /// Images whose activations are kept at the same time; a batch goes through in such groups.
     const GROUP: usize;
-    /// Elements of activations and gradients for one image.
+    /// Activations and gradients of one image, as so many `f32`.
     const TRAIN_IMAGE: usize;
     /// Elements of work space for a group.
     const TRAIN_WORK: usize;
@@ -19,13 +20,13 @@ pub trait Trainable: Network {
     const TRANSPOSED: usize;
 
     /// Rearranges or transforms the weights that the gradients of activations read.
-    fn transpose(cx: &Context, params: &[f32], transposed: &mut [f32]);
+    fn transpose(cx: &Context, params: &[Self::Store], transposed: &mut [f32]);
     /// Adds the gradients of a group of images to `pass.gradients`.
-    fn train(cx: &Context, pass: Pass<'_>) -> Loss;
+    fn train(cx: &Context, pass: Pass<'_, Self::Store>) -> Loss;
 }
 
-/// The operands of one training pass over a group of images.
-pub struct Pass<'a> {
+/// The operands of one training pass over a group of images, for parameters that are kept as `T`.
+pub struct Pass<'a, T> {
     /// The images, planar.
     pub images: &'a [&'a [f32]],
     /// Their labels, which have been checked.
@@ -37,7 +38,7 @@ pub struct Pass<'a> {
     /// A number that no other pass of this training has.
     pub number: u64,
     /// The arena of parameters.
-    pub params: &'a [f32],
+    pub params: &'a [T],
     /// The transformed weights of the forward pass.
     pub prepared: &'a [f32],
     /// The weights that the gradients of activations read.
@@ -82,13 +83,15 @@ impl Loss {
 
 /// Trains a net of type `N` on batches of at most `BATCH` images.
 ///
-/// It owns all that training needs besides the net: gradients, the optimizer's state, activations.
+/// It owns all that training needs besides the net: gradients, the optimizer's state, activations, and
+/// the parameters in `f32` if the net keeps them narrower.
 /// After it is made, nothing allocates.
 pub struct Trainer<N, const BATCH: usize> {
     optimizer: AnyOptimizer,
     seed: u64,
     passes: u64,
     correct: usize,
+    masters: Masters,
     gradients: Buffer,
     state: Buffer,
     transposed: Buffer,
@@ -108,7 +111,8 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     /// The bytes that a trainer with the optimizer `O` takes from the allocator.
     #[must_use]
     pub const fn bytes<O: Optimizer>() -> usize {
-        Buffer::bytes(N::ARENA)
+        Buffer::bytes(Masters::len::<N::Store>(N::ARENA))
+            + Buffer::bytes(N::ARENA)
             + Buffer::bytes(O::STATES * N::ARENA)
             + Buffer::bytes(N::TRANSPOSED)
             + Buffer::bytes(Self::GROUP * N::TRAIN_IMAGE)
@@ -116,6 +120,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     }
 
     /// A trainer whose dropout masks follow from `seed`.
+    #[cfg(feature = "alloc")]
     #[must_use]
     pub fn new(optimizer: AnyOptimizer, seed: u64) -> Self {
         let states = optimizer.states();
@@ -124,6 +129,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
             seed,
             passes: 1,
             correct: 0,
+            masters: Masters::new::<N::Store>(N::ARENA),
             gradients: Buffer::zeros(N::ARENA),
             state: Buffer::zeros(states * N::ARENA),
             transposed: Buffer::zeros(N::TRANSPOSED),
@@ -211,8 +217,9 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     pub fn apply(&mut self, net: &mut N) {
         let _flush = FlushDenormals::new();
         let cx = Context::current();
+        let Self { optimizer, masters, gradients, state, .. } = self;
         net.weights_mut().change(&cx, |params| {
-            self.optimizer.update(&cx, params, &self.gradients, &mut self.state);
+            masters.update(&cx, params, |params| optimizer.update(&cx, params, gradients, state));
         });
     }
 

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{format_ident, quote};
 
 use super::names::Names;
-use crate::net::{ConvParams, Layer, Net, Op};
+use crate::net::{ConvParams, Format, Layer, Net, Op};
 use crate::plan::{ConvPlan, Method, Plan};
 
 /// A range as an expression.
@@ -70,6 +70,35 @@ pub(super) fn source(i: usize) -> TokenStream {
     if i == 0 { quote!(rt::Source::Images(images)) } else { quote!(rt::Source::Activations(x)) }
 }
 
+/// The type that weights and activations are kept as.
+pub(super) fn store(storage: Format) -> TokenStream {
+    match storage {
+        Format::F32 => quote!(f32),
+        Format::F16 => quote!(rt::f16),
+        Format::Bf16 => quote!(rt::bf16),
+    }
+}
+
+/// `let [x, y] = rt::regions(memory, n, […]);`, and `x` and `y` seen as what activations are kept as.
+pub(super) fn regions(
+    storage: Format,
+    memory: &TokenStream,
+    parts: &[(&str, &Range<usize>)],
+) -> TokenStream {
+    let all = parts.iter().map(|(name, _)| format_ident!("{name}"));
+    let places = parts.iter().map(|(_, place)| range(place));
+    let activations = parts.iter().filter(|(name, _)| matches!(*name, "x" | "y"));
+    let activations: Vec<_> = activations.map(|(name, _)| format_ident!("{name}")).collect();
+    let seen = (storage.is_narrow() && !activations.is_empty()).then(|| {
+        let store = store(storage);
+        quote!(let [#(#activations),*] = [#(#activations),*].map(rt::kept_mut::<#store>);)
+    });
+    quote! {
+        let [#(#all),*] = rt::regions(#memory, n, [#(#places),*]);
+        #seen
+    }
+}
+
 /// Assertions that the runtime counts as the plan does.
 pub(super) fn checks(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     let panel = crate::net::PANEL;
@@ -87,7 +116,10 @@ pub(super) fn checks(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
             ::core::assert!(#name::SHAPE.weights_len() == #weights && #name::SHAPE.bias_len() == #bias);
         });
         checks.push(match conv.forward {
-            Method::Direct => quote!(::core::assert!(#name::SHAPE.direct_work(1) == #work);),
+            Method::Direct => {
+                let reads = if i == 0 { quote!(f32) } else { store(net.options.storage) };
+                quote!(::core::assert!(#name::SHAPE.direct_work::<#reads>(1) == #work);)
+            }
             Method::Winograd(tile) => {
                 let tile = names.tile(tile);
                 let prepared = conv.prepared.len();

@@ -6,7 +6,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::Ident;
 
-use crate::net::{Layer, Net, Op, Window};
+use crate::net::{Format, Layer, Net, Op, Window};
 use crate::plan::{Method, Plan, Tile};
 use crate::winograd::transform_impl;
 
@@ -29,6 +29,11 @@ impl<'a> Names<'a> {
             }
         }
         Self { net, tiles }
+    }
+
+    /// What weights and activations are kept as.
+    pub(super) fn storage(&self) -> Format {
+        self.net.options.storage
     }
 
     /// The type of layer `i`'s geometry: `Conv0_2` for module `0.2`.

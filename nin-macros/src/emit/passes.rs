@@ -15,12 +15,14 @@ pub(super) fn network(name: &Ident, net: &Net, plan: &Plan, names: &Names<'_>) -
     let Plan { prepared, scratch, together, .. } = plan;
     let arena = net.arena_len;
     let parameters = parameters(net);
+    let store = layer::store(net.options.storage);
     let prepare = prepare(net, plan, names);
     let infer = infer(net, plan, names);
     quote! {
         impl rt::Network for #name {
             type Image = rt::Image<#c, #h, #w>;
             type Logits = [f32; #classes];
+            type Store = #store;
             const CLASSES: usize = #classes;
             const PARAMETERS: &'static [rt::ParamInfo] = &[#(#parameters),*];
             const ARENA: usize = #arena;
@@ -74,7 +76,8 @@ fn prepare(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
         });
     }
     let arguments = if calls.is_empty() {
-        quote!(_cx: &rt::Context, _params: &[f32], _prepared: &mut [f32])
+        let store = layer::store(net.options.storage);
+        quote!(_cx: &rt::Context, _params: &[#store], _prepared: &mut [f32])
     } else {
         quote!(cx: &rt::Context, params: &[f32], prepared: &mut [f32])
     };
@@ -87,11 +90,12 @@ fn prepare(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
 
 fn infer(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     let mut blocks = Vec::new();
+    let (storage, scratch) = (net.options.storage, quote!(scratch));
     if let Some(place) = &plan.arranged {
         let (c, h, w) = (net.input.c, net.input.h, net.input.w);
-        let place = layer::range(&place.infer);
+        let regions = layer::regions(storage, &scratch, &[("x", &place.infer)]);
         blocks.push(quote! {
-            let [x] = rt::regions(scratch, n, [#place]);
+            #regions
             rt::arrange_images(cx, n, (#c, #h, #w), images, x);
         });
     }
@@ -99,27 +103,15 @@ fn infer(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
         if matches!(layer.op, Op::Dropout { .. }) {
             continue;
         }
-        let mut regions = Vec::new();
-        let mut add = |name: TokenStream, place: &std::ops::Range<usize>| {
-            regions.push((name, layer::range(place)));
-        };
-        if let Some(x) = &plan.x {
-            add(quote!(x), &x.infer);
-        }
-        if let Some(y) = &plan.y {
-            add(quote!(y), &y.infer);
-        }
-        let mut work = quote!(&mut []);
-        if let Some(conv) = plan.conv.as_ref().filter(|conv| !conv.work.is_empty()) {
-            add(quote!(work), &conv.work);
-            work = quote!(work);
-        }
-        let (variables, places): (Vec<_>, Vec<_>) = regions.into_iter().unzip();
+        let x = plan.x.as_ref().map(|x| ("x", &x.infer));
+        let y = plan.y.as_ref().map(|y| ("y", &y.infer));
+        let conv = plan.conv.as_ref().filter(|conv| !conv.work.is_empty());
+        let work = conv.map(|conv| ("work", &conv.work));
+        let parts: Vec<_> = x.into_iter().chain(y).chain(work).collect();
+        let regions = layer::regions(storage, &scratch, &parts);
+        let work = if work.is_some() { quote!(work) } else { quote!(&mut []) };
         let call = layer::forward(layer, i, plan.conv.as_ref(), names, &work);
-        blocks.push(quote! {
-            let [#(#variables),*] = rt::regions(scratch, n, [#(#places),*]);
-            #call
-        });
+        blocks.push(quote!(#regions #call));
     }
     let parts = uses(plan);
     quote! {

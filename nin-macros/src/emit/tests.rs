@@ -1,7 +1,7 @@
 //! Whole expansions as a person reads them. `INSTA_UPDATE=always cargo test -p nin-macros` writes
 //! them anew after a change, to be read in the diff.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Group, TokenStream, TokenTree};
 
 use crate::compile;
 
@@ -22,14 +22,49 @@ const EVERYTHING: &str = "
         global_avg_pool,
     >";
 
+/// Weights and activations of half the size.
+const HALF: &str = "
+    HalfNin<
+        input(1, 12, 12),
+        conv(4, kernel = 3, padding = 1),
+        dropout(0.5),
+        conv(5, kernel = 3),
+        max_pool(2),
+        conv(3, kernel = 1),
+        global_avg_pool,
+    > where storage = f16";
+
 fn expand(spec: &str) -> TokenStream {
     compile(spec.parse().expect("the spec lexes"))
 }
 
-/// The expansion, laid out as rustfmt would.
+/// The expansion, laid out as rustfmt would, with all that the runtime's features bring.
 fn pretty(spec: &str) -> String {
-    let file = syn::parse2(expand(spec)).expect("the expansion is a list of items");
+    let items = with_all_features(expand(spec));
+    let file = syn::parse2(items).expect("the expansion is a list of items");
     prettyplease::unparse(&file)
+}
+
+/// The tokens with `rt::if_alloc! { items }` as `items`, since macros are not laid out.
+fn with_all_features(tokens: TokenStream) -> TokenStream {
+    let mut all: Vec<TokenTree> = Vec::new();
+    for tree in tokens {
+        let TokenTree::Group(group) = tree else {
+            all.push(tree);
+            continue;
+        };
+        let items = with_all_features(group.stream());
+        // `rt`, `:`, `:`, the macro's name and `!` are five trees.
+        let before = all.len().saturating_sub(5);
+        let path: String = all[before..].iter().map(TokenTree::to_string).collect();
+        if path.starts_with("rt::if_") && path.ends_with('!') {
+            all.truncate(before);
+            all.extend(items);
+        } else {
+            all.push(Group::new(group.delimiter(), items).into());
+        }
+    }
+    all.into_iter().collect()
 }
 
 #[test]
@@ -40,6 +75,11 @@ fn the_smallest_net_expands_to_this() {
 #[test]
 fn a_net_of_every_element_expands_to_this() {
     insta::assert_snapshot!("everything", pretty(EVERYTHING));
+}
+
+#[test]
+fn a_net_of_halves_expands_to_this() {
+    insta::assert_snapshot!("half", pretty(HALF));
 }
 
 #[test]

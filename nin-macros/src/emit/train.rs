@@ -48,10 +48,11 @@ fn transpose(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
         };
         calls.push(quote!(#name::SHAPE.#method(cx, &params[#weights], &mut transposed[#to]);));
     }
+    let store = layer::store(names.storage());
     let arguments = if calls.is_empty() {
-        quote!(_cx: &rt::Context, _params: &[f32], _transposed: &mut [f32])
+        quote!(_cx: &rt::Context, _params: &[#store], _transposed: &mut [f32])
     } else {
-        quote!(cx: &rt::Context, params: &[f32], transposed: &mut [f32])
+        quote!(cx: &rt::Context, params: &[#store], transposed: &mut [f32])
     };
     quote! {
         fn transpose(#arguments) {
@@ -64,15 +65,15 @@ fn train(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     let mut steps = Vec::new();
     if let Some(place) = &plan.arranged {
         let (c, h, w) = (net.input.c, net.input.h, net.input.w);
-        let place = layer::range(&place.train);
+        let regions = regions(names, &[("x", &place.train)]);
         steps.push(quote! {
-            let [x] = rt::regions(memory, n, [#place]);
+            #regions
             rt::arrange_images(cx, n, (#c, #h, #w), images, x);
         });
     }
     let layers = || net.layers.iter().zip(&plan.layers).enumerate();
     steps.extend(layers().map(|(i, (layer, step))| forward(i, layer, step, &plan.train, names)));
-    steps.push(loss(net, &plan.train));
+    steps.push(loss(net, &plan.train, names));
     steps.extend(
         layers().rev().map(|(i, (layer, step))| backward(i, layer, step, &plan.train, names)),
     );
@@ -85,8 +86,9 @@ fn train(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
         uses_transposed.then(|| quote!(transposed,)),
         uses_dropout.then(|| quote!(seed, number,)),
     ];
+    let store = layer::store(names.storage());
     quote! {
-        fn train(cx: &rt::Context, pass: rt::Pass<'_>) -> rt::Loss {
+        fn train(cx: &rt::Context, pass: rt::Pass<'_, #store>) -> rt::Loss {
             let rt::Pass { images, labels, scale, params, memory, work, gradients, #(#optional)* .. } = pass;
             let n = images.len();
             let loss;
@@ -96,11 +98,19 @@ fn train(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     }
 }
 
-/// `let [x, y] = rt::regions(memory, n, […]);`
-fn regions(parts: &[(&str, &Range<usize>)]) -> TokenStream {
-    let names = parts.iter().map(|(name, _)| quote::format_ident!("{name}"));
-    let places = parts.iter().map(|(_, place)| layer::range(place));
-    quote!(let [#(#names),*] = rt::regions(memory, n, [#(#places),*]);)
+/// Parts of the memory of training.
+fn regions(names: &Names<'_>, parts: &[(&str, &Range<usize>)]) -> TokenStream {
+    layer::regions(names.storage(), &quote!(memory), parts)
+}
+
+/// The gate of a gradient that is given `x`, and what else there is to do: kernels read a gate of `f32`
+/// themselves.
+fn gate(names: &Names<'_>, gate: bool) -> (TokenStream, Option<TokenStream>) {
+    match (gate, names.storage().is_narrow()) {
+        (false, _) => (quote!(rt::None), None),
+        (true, false) => (quote!(rt::Some(x)), None),
+        (true, true) => (quote!(rt::None), Some(quote!(rt::gate(cx, x, dx);))),
+    }
 }
 
 fn dropout(i: usize, p: f32) -> TokenStream {
@@ -120,7 +130,7 @@ fn forward(
         parts.push(("x", &x.train));
     }
     if let Op::Dropout { p } = layer.op {
-        let (regions, dropout) = (regions(&parts), dropout(i, p));
+        let (regions, dropout) = (regions(names, &parts), dropout(i, p));
         return quote!(#regions rt::dropout_forward(cx, n, #dropout, x););
     }
     if let Some(y) = &plan.y {
@@ -128,7 +138,7 @@ fn forward(
     } else {
         parts.push(("logits", &train.logits));
     }
-    let regions = regions(&parts);
+    let regions = regions(names, &parts);
     let call = layer::forward(layer, i, plan.conv.as_ref(), names, &quote!(work));
     let cut = cut_logits(layer, "logits");
     quote!(#regions #cut #call)
@@ -142,9 +152,9 @@ fn cut_logits(layer: &Layer, name: &str) -> TokenStream {
         .unwrap_or_default()
 }
 
-fn loss(net: &Net, train: &TrainPlan) -> TokenStream {
+fn loss(net: &Net, train: &TrainPlan, names: &Names<'_>) -> TokenStream {
     let classes = net.classes();
-    let regions = regions(&[("logits", &train.logits), ("dlogits", &train.dlogits)]);
+    let regions = regions(names, &[("logits", &train.logits), ("dlogits", &train.dlogits)]);
     quote! {
         #regions
         let (logits, dlogits) = (&logits[..n * #classes], &mut dlogits[..n * #classes]);
@@ -165,12 +175,10 @@ fn backward(
         (_, None) => TokenStream::new(),
         (Op::Dropout { p }, Some(dx)) => {
             let dropout = dropout(i, *p);
-            let (Some(x), true) = (&plan.x, gate) else {
-                let regions = regions(&[("dx", dx)]);
-                return quote!(#regions rt::dropout_backward(cx, n, #dropout, rt::None, dx););
-            };
-            let regions = regions(&[("x", &x.train), ("dx", dx)]);
-            quote!(#regions rt::dropout_backward(cx, n, #dropout, rt::Some(x), dx);)
+            let x = plan.x.as_ref().filter(|_| gate).map(|x| ("x", &x.train));
+            let parts: Vec<_> = x.into_iter().chain([("dx", dx)]).collect();
+            let (regions, (gate, gating)) = (regions(names, &parts), self::gate(names, gate));
+            quote!(#regions rt::dropout_backward(cx, n, #dropout, #gate, dx); #gating)
         }
         (op, Some(dx)) => {
             let Some(x) = &plan.x else { return TokenStream::new() };
@@ -178,7 +186,7 @@ fn backward(
             if let Op::GlobalAvgPool = op {
                 parts.push(("dlogits", &train.dlogits));
                 let (c, h, w) = (layer.input.c, layer.input.h, layer.input.w);
-                let (regions, cut) = (regions(&parts), cut_logits(layer, "dlogits"));
+                let (regions, cut) = (regions(names, &parts), cut_logits(layer, "dlogits"));
                 return quote! {
                     #regions
                     #cut
@@ -187,7 +195,7 @@ fn backward(
             }
             let Some(dy) = &plan.dy else { return TokenStream::new() };
             parts.push(("dy", dy));
-            let (regions, name) = (regions(&parts), names.layer(i));
+            let (regions, name) = (regions(names, &parts), names.layer(i));
             if matches!(op, Op::MaxPool { .. }) {
                 quote!(#regions rt::max_pool_backward(cx, n, &#name::SHAPE, #gate, x, dy, dx);)
             } else {
@@ -211,7 +219,7 @@ fn conv(i: usize, layer: &Layer, plan: &LayerPlan, names: &Names<'_>) -> TokenSt
     if let Some(dx) = &plan.dx {
         parts.push(("dx", dx));
     }
-    let regions = regions(&parts);
+    let regions = regions(names, &parts);
     let call = |method: Method| match method {
         Method::Direct => quote!(direct),
         Method::Winograd(tile) => {
@@ -230,10 +238,11 @@ fn conv(i: usize, layer: &Layer, plan: &LayerPlan, names: &Names<'_>) -> TokenSt
     let input_gradient = plan.dx.as_ref().map(|_| {
         let input_call = call(conv.input_gradient);
         let transposed = layer::range(&conv.transposed);
-        let gate = if plan.gate { quote!(rt::Some(x)) } else { quote!(rt::None) };
+        let (gate, gating) = gate(names, plan.gate);
         quote! {
             let pass = rt::InputGradient { shape: &#name::SHAPE, n, dy, gate: #gate };
             pass.#input_call(cx, &transposed[#transposed], dx, work);
+            #gating
         }
     });
     quote!(#regions #weight_gradient #input_gradient)

@@ -44,11 +44,39 @@ pub(crate) enum Algorithm {
     Direct,
 }
 
-/// How weights, and activations of inference, are stored.
+/// What numbers are kept as: weights in a file, weights and activations in a net. Sums are f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) enum Storage {
+pub(crate) enum Format {
     #[default]
     F32,
+    F16,
+    Bf16,
+}
+
+impl Format {
+    pub(crate) const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Bf16];
+
+    /// What Rust calls the type.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// How many fit the place of one `f32`.
+    pub(crate) const fn per_f32(self) -> usize {
+        match self {
+            Self::F32 => 1,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+
+    /// Whether it is narrower than what sums are computed in.
+    pub(crate) const fn is_narrow(self) -> bool {
+        self.per_f32() > 1
+    }
 }
 
 /// What a layer computes.
@@ -115,11 +143,26 @@ pub(crate) struct Layer {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Options {
     pub(crate) algorithm: Algorithm,
-    pub(crate) storage: Storage,
-    /// A `.safetensors` file, relative to the user's crate.
-    pub(crate) weights: Option<String>,
+    pub(crate) storage: Format,
     /// The most bytes that inference may use as scratch.
     pub(crate) ram_budget: Option<u64>,
+}
+
+/// A `.safetensors` file that fits the net.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pretrained {
+    /// Its path, relative to the user's crate.
+    pub(crate) file: String,
+    /// Its tensors in the order of their data.
+    pub(crate) tensors: Vec<Stored>,
+}
+
+/// A tensor of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// Its place in the net's table of parameters.
+    pub(crate) param: usize,
+    pub(crate) format: Format,
 }
 
 /// A checked network.
@@ -130,6 +173,8 @@ pub(crate) struct Net {
     pub(crate) options: Options,
     /// Elements of the parameter arena, panels' padding included.
     pub(crate) arena_len: usize,
+    /// The weights that the program brings along.
+    pub(crate) pretrained: Option<Pretrained>,
 }
 
 impl Net {

@@ -40,7 +40,8 @@ impl<'a> Chooser<'a> {
     /// The choice for layer `i`, if it is a convolution.
     pub(super) fn choose(&self, i: usize, layer: &Layer) -> Option<ConvChoice> {
         let Op::Conv { window, algorithm, .. } = layer.op else { return None };
-        let geometry = ConvGeometry::new(layer, window, i == 0);
+        let storage = self.net.options.storage;
+        let geometry = ConvGeometry::new(layer, window, i == 0, storage);
         let has_input_gradient = i > self.first_params;
         let direct = |reason: &str| ConvChoice {
             geometry,
@@ -52,6 +53,10 @@ impl<'a> Chooser<'a> {
         };
         if algorithm == Algorithm::Direct || self.net.options.algorithm == Algorithm::Direct {
             return Some(direct("as asked"));
+        }
+        if storage.is_narrow() {
+            // Transformed weights would take more memory than narrow ones save.
+            return Some(direct(&format!("{} storage", storage.name())));
         }
         if geometry.is_pointwise() {
             return Some(direct("one matrix product: a fully connected layer at each pixel"));

@@ -1,7 +1,7 @@
 //! A convolution's sizes in memory, by the rules of the runtime.
 
 use super::{Method, Tile};
-use crate::net::{Layer, PANEL, Window};
+use crate::net::{Format, Layer, PANEL, Window};
 
 /// `n` rounded up to whole panels.
 pub(crate) const fn padded(n: usize) -> usize {
@@ -17,6 +17,11 @@ const GROUP_LEN: usize = 96 << 10;
 /// Elements of transformed inputs that a weight gradient keeps; the runtime's constant.
 const KEPT_LEN: usize = 1 << 22;
 
+/// Elements of the strips that direct sums copy their input to: fewer pay for too small a part, more
+/// leave the second cache. The runtime's constants.
+const LEAST_STRIP: usize = 1 << 12;
+const LARGEST_STRIP: usize = 1 << 16;
+
 /// A convolution as the runtime's drivers see it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConvGeometry {
@@ -27,6 +32,8 @@ pub(crate) struct ConvGeometry {
     pub(crate) window: Window,
     /// Whether it reads the image.
     pub(crate) planar: bool,
+    /// Whether what it reads is not kept as f32.
+    pub(crate) narrow: bool,
 }
 
 /// A convolution of stride 1 that Winograd's stages compute.
@@ -84,7 +91,7 @@ impl Problem {
 }
 
 impl ConvGeometry {
-    pub(crate) fn new(layer: &Layer, window: Window, planar: bool) -> Self {
+    pub(crate) fn new(layer: &Layer, window: Window, planar: bool, storage: Format) -> Self {
         Self {
             ci: layer.input.c,
             co: layer.output.c,
@@ -92,6 +99,7 @@ impl ConvGeometry {
             output: (layer.output.h, layer.output.w),
             window,
             planar,
+            narrow: storage.is_narrow() && !planar,
         }
     }
 
@@ -160,7 +168,8 @@ impl ConvGeometry {
     /// Elements of work space of the forward pass of `n` images.
     pub(crate) fn forward_work(&self, method: Method, n: usize) -> usize {
         match method {
-            Method::Direct => self.direct_work(n),
+            Method::Direct if self.reads_in_place() => 0,
+            Method::Direct => n * self.strips(),
             Method::Winograd(tile) => {
                 let problem = self.forward_problem(tile);
                 let each = self.phases_len() + problem.input_points() + problem.output_points();
@@ -172,7 +181,8 @@ impl ConvGeometry {
     /// Elements of work space of the weights' gradient of `n` images.
     pub(crate) fn weight_gradient_work(&self, method: Method, n: usize) -> usize {
         match method {
-            Method::Direct => self.direct_work(n),
+            Method::Direct if self.reads_in_place() => 0,
+            Method::Direct => n * self.bordered_len(),
             Method::Winograd(tile) => {
                 let problem = self.forward_problem(tile);
                 problem.images_per_pass(n) * (self.phases_len() + problem.output_points())
@@ -193,14 +203,28 @@ impl ConvGeometry {
         }
     }
 
-    /// A copy of the input with its padding as a border, if there is any.
-    fn direct_work(&self, n: usize) -> usize {
+    /// Whether direct sums read their windows where they lie.
+    fn reads_in_place(&self) -> bool {
+        self.window.padding == (0, 0) && !self.narrow
+    }
+
+    /// Elements of an input's pixel in all its planes.
+    fn pixel(&self) -> usize {
+        if self.planar { self.ci } else { padded(self.ci) }
+    }
+
+    /// Elements of one image's input with its padding as a border.
+    fn bordered_len(&self) -> usize {
         let (ph, pw) = self.window.padding;
-        if (ph, pw) == (0, 0) {
-            return 0;
-        }
-        let channels = if self.planar { self.ci } else { padded(self.ci) };
-        n * (self.input.0 + 2 * ph) * (self.input.1 + 2 * pw) * channels
+        (self.input.0 + 2 * ph) * (self.input.1 + 2 * pw) * self.pixel()
+    }
+
+    /// Elements of the strips of one image that direct sums copy as they go.
+    fn strips(&self) -> usize {
+        let (kh, kw) = self.window.kernel;
+        let whole = self.bordered_len();
+        let least = whole.min(LEAST_STRIP).max(kh * kw * self.pixel());
+        (whole / 4).clamp(least, least.max(LARGEST_STRIP))
     }
 
     /// A copy of the output's gradient with a border for the windows that hang over, if there are any.

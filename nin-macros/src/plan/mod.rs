@@ -31,7 +31,7 @@ pub(crate) struct Plan {
     pub(crate) prepared: usize,
     /// Elements of the weights that input gradients read.
     pub(crate) transposed: usize,
-    /// Elements of scratch for one image's inference.
+    /// Scratch for one image's inference, as so many `f32`.
     pub(crate) scratch: usize,
     /// Images that inference takes through the net together.
     pub(crate) together: usize,
@@ -43,7 +43,7 @@ pub(crate) struct Plan {
 pub(crate) struct TrainPlan {
     /// Images that go through the passes together.
     pub(crate) group: usize,
-    /// Elements of activations and gradients for one image.
+    /// Activations and gradients of one image, as so many `f32`.
     pub(crate) image: usize,
     /// Elements of work space for a group.
     pub(crate) work: usize,
@@ -51,7 +51,7 @@ pub(crate) struct TrainPlan {
     pub(crate) dlogits: Range<usize>,
 }
 
-/// The places of one buffer, in elements for one image.
+/// The places of one buffer, in units of an `f32`, for one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// In the scratch of inference.
@@ -190,7 +190,7 @@ impl<'a> Buffers<'a> {
 
     /// Reserves an output of `shape` that is written in step `from` and read by layer `reader`.
     fn reserve(&mut self, shape: Shape, from: usize, reader: usize) -> (usize, usize) {
-        let len = len(shape);
+        let len = len(shape) / self.net.options.storage.per_f32();
         (
             self.infer.reserve(len, from..=reader),
             self.train.reserve(len, from..=self.backward(reader)),

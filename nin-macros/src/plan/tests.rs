@@ -56,6 +56,22 @@ fn direct_is_obeyed_for_a_net_and_for_a_layer() {
 }
 
 #[test]
+fn narrow_storage_halves_activations_and_needs_no_transformed_weights() {
+    let wide = Plan::new(&net(D2L));
+    for storage in ["f16", "bf16"] {
+        let net = net(&format!("{D2L} where storage = {storage}"));
+        let plan = Plan::new(&net);
+        assert!(forward_methods(&net).iter().all(|method| method == "direct"));
+        assert_eq!(plan.prepared, 0);
+        let reasons = plan.layers.iter().filter_map(|layer| Some(&layer.conv.as_ref()?.reason));
+        assert!(reasons.into_iter().all(|reason| *reason == format!("{storage} storage")));
+        let len = |plan: &Plan| plan.layers[0].y.as_ref().map_or(0, |y| y.infer.len());
+        assert_eq!(2 * len(&plan), len(&wide));
+        assert!(10 * plan.scratch <= 6 * wide.scratch, "{} of {}", plan.scratch, wide.scratch);
+    }
+}
+
+#[test]
 fn what_a_step_reads_and_writes_never_overlaps() {
     for spec in [
         D2L,

@@ -42,7 +42,9 @@ pub(crate) fn check(source: &Source, spec: &Spec, errors: &mut Vec<Error>) -> Op
     }
     let input = pass.layers.first()?.input;
     let options = options(spec);
-    Some(Net { input, layers: pass.layers, options, arena_len: usize::try_from(pass.arena).ok()? })
+    let arena_len = usize::try_from(pass.arena).ok()?;
+    // Whether a file of weights fits is asked when the net is known.
+    Some(Net { input, layers: pass.layers, options, arena_len, pretrained: None })
 }
 
 fn options(spec: &Spec) -> Options {
@@ -50,7 +52,6 @@ fn options(spec: &Spec) -> Options {
     Options {
         algorithm: options.algorithm.as_ref().map(|word| word.value).unwrap_or_default(),
         storage: options.storage.as_ref().map(|word| word.value).unwrap_or_default(),
-        weights: options.weights.as_ref().map(|word| word.value.clone()),
         ram_budget: options.ram_budget.as_ref().map(|word| word.value),
     }
 }

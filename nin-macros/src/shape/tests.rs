@@ -84,7 +84,7 @@ fn options_arrive_in_the_net() {
         where algorithm = direct, storage = f32, ram_budget = 256 KiB";
     let options = net(spec).options;
     assert_eq!(options.ram_budget, Some(256 * 1024));
-    assert_eq!(options.storage, crate::net::Storage::F32);
+    assert_eq!(options.storage, crate::net::Format::F32);
     assert_eq!(options.algorithm, crate::net::Algorithm::Direct);
 }
 

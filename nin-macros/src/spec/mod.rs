@@ -20,7 +20,7 @@ pub(crate) use call::Call;
 pub(crate) use parse::parse;
 pub(crate) use words::Name;
 
-use crate::net::{Algorithm, Storage};
+use crate::net::{Algorithm, Format};
 use crate::source::{Loc, Word};
 
 /// One call of `nin!` as read.
@@ -111,7 +111,7 @@ pub(crate) enum Given {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) algorithm: Option<Word<Algorithm>>,
-    pub(crate) storage: Option<Word<Storage>>,
+    pub(crate) storage: Option<Word<Format>>,
     pub(crate) weights: Option<Word<String>>,
     pub(crate) ram_budget: Option<Word<u64>>,
 }

@@ -5,14 +5,14 @@ use super::literal::{LARGEST, Value, read};
 use super::parse::Parser;
 use super::words::{OPTIONS, nearest};
 use crate::diag::Error;
-use crate::net::Storage;
+use crate::net::Format;
 use crate::source::{Edit, Loc, Word};
 
 /// Units of memory, and how many bytes each has.
 const UNITS: [(&str, u64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
 const FORM: &str =
-    "where algorithm = direct, weights = \"file.safetensors\", storage = f32, ram_budget = 256 KiB";
+    "where algorithm = direct, weights = \"file.safetensors\", storage = f16, ram_budget = 256 KiB";
 
 impl Parser<'_> {
     /// The options from here to the end; gives the index behind them.
@@ -115,7 +115,7 @@ impl Parser<'_> {
             let error = Error::new(item, format!("`{name}` has no value")).because("form", FORM);
             let value = match name {
                 "algorithm" => "direct",
-                "storage" => "f32",
+                "storage" => "f16",
                 "weights" => "\"file.safetensors\"",
                 _ => "256 KiB",
             };
@@ -148,22 +148,16 @@ impl Parser<'_> {
         }
     }
 
-    fn storage(&mut self, at: Loc) -> Option<Word<Storage>> {
+    fn storage(&mut self, at: Loc) -> Option<Word<Format>> {
         let text = self.source.text(at);
-        let storage = match text.as_str() {
-            "f32" => Storage::F32,
-            _ => {
-                let what = if text == "f16" {
-                    "`storage = f16` is not there yet".to_owned()
-                } else {
-                    format!("`{text}` is no storage")
-                };
-                let form = "`storage = f32`: weights and activations are kept as f32";
-                self.errors.push(Error::new(at, what).because("form", form).offer(at, "f32", ""));
-                return None;
-            }
-        };
-        Some(Word { value: storage, at })
+        if let Some(value) = Format::ALL.into_iter().find(|storage| storage.name() == text) {
+            return Some(Word { value, at });
+        }
+        let form = "`storage = f32`, `f16` or `bf16`: what weights and activations are kept as";
+        let near = nearest(&text, Format::ALL.map(Format::name)).unwrap_or("f32");
+        let error = Error::new(at, format!("`{text}` is no storage"));
+        self.errors.push(error.because("form", form).offer(at, near, ""));
+        None
     }
 
     fn weights(&mut self, at: Loc, item: Loc) -> Option<Word<String>> {

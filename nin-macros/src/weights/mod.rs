@@ -1,17 +1,20 @@
-//! `weights`: whether the file fits the net. Only its header is read here.
+//! `weights`: whether the file fits the net. Its header says; the weights themselves are only looked at if
+//! the net keeps them as f16, whose range is small.
 
 mod header;
+mod range;
 
 use std::path::{Path, PathBuf};
 
 use crate::diag::Error;
-use crate::net::{Net, Op};
+use crate::net::{Format, Net, Op, Pretrained, Stored};
 use crate::source::{Edit, Loc, Source, Word};
 use crate::spec::Options;
 use header::Tensor;
 
 /// The element types that load, and their bytes.
-const TYPES: [(&str, usize); 3] = [("F32", 4), ("F16", 2), ("BF16", 2)];
+const TYPES: [(&str, Format, usize); 3] =
+    [("F32", Format::F32, 4), ("F16", Format::F16, 2), ("BF16", Format::Bf16, 2)];
 
 /// A tensor that the net needs.
 struct Needed {
@@ -19,28 +22,34 @@ struct Needed {
     shape: Vec<usize>,
 }
 
-/// Reports a file that is missing or does not fit, at its path in the spec.
-pub(crate) fn check(source: &Source, options: &Options, net: &Net) -> Option<Error> {
-    let path = options.weights.as_ref()?;
+/// What stands where in the file of weights, if the spec names one. A file that is missing or does not
+/// fit is reported at its path in the spec.
+pub(crate) fn read(
+    source: &Source,
+    options: &Options,
+    net: &Net,
+) -> Result<Option<Pretrained>, Error> {
+    let Some(path) = &options.weights else { return Ok(None) };
     let error = match header::read(&folder().join(&path.value)) {
-        Ok((tensors, data)) => misfit(tensors, data, &needed(net)).map(|what| {
-            let file = source.text(path.at);
-            let what = format!("the weights in {file} do not fit the net: {what}");
-            let why = "names and shapes are those of PyTorch's state_dict() for the same net, \
-                written as nested Sequentials";
-            Error::new(path.at, what).because("because", why)
-        })?,
+        Ok((tensors, data)) => {
+            match fit_in_range(&folder().join(&path.value), tensors, data, net) {
+                Ok(tensors) => return Ok(Some(Pretrained { file: path.value.clone(), tensors })),
+                Err(what) => {
+                    let file = source.text(path.at);
+                    let what = format!("the weights in {file} do not fit the net: {what}");
+                    let why = "names and shapes are those of PyTorch's state_dict() for the same net, \
+                    written as nested Sequentials";
+                    Error::new(path.at, what).because("because", why)
+                }
+            }
+        }
         Err(problem) => Error::new(path.at, format!("{}: {problem}", source.text(path.at)))
             .because("form", "weights = \"file.safetensors\", from the folder of Cargo.toml"),
     };
-    Some(
-        others(path)
-            .into_iter()
-            .fold(error, |error, file| {
-                error.offer(path.at, format!("{file:?}"), "a file beside it")
-            })
-            .offer_edit(without(source, path.at), "the net then starts with random weights"),
-    )
+    Err(others(path)
+        .into_iter()
+        .fold(error, |error, file| error.offer(path.at, format!("{file:?}"), "a file beside it"))
+        .offer_edit(without(source, path.at), "the net then starts with random weights"))
 }
 
 /// The folder of the user's Cargo.toml.
@@ -87,45 +96,61 @@ fn needed(net: &Net) -> Vec<Needed> {
         .collect()
 }
 
-/// The first difference between what the file has and what the net needs.
-fn misfit(mut file: Vec<Tensor>, data: u64, net: &[Needed]) -> Option<String> {
+/// [`fit`], and whether the net can hold the weights.
+fn fit_in_range(
+    path: &Path,
+    mut file: Vec<Tensor>,
+    data: u64,
+    net: &Net,
+) -> Result<Vec<Stored>, String> {
+    file.sort_by_key(|tensor| tensor.bytes);
+    let stored = fit(&file, data, &needed(net))?;
+    if net.options.storage == Format::F16 {
+        let formats = stored.iter().map(|stored| stored.format);
+        range::check_f16(path, data, file.iter().zip(formats))?;
+    }
+    Ok(stored)
+}
+
+/// A file's tensors, which come in the order of their data, or the first difference between what it has
+/// and what the net needs.
+fn fit(file: &[Tensor], data: u64, net: &[Needed]) -> Result<Vec<Stored>, String> {
     for Needed { name, shape } in net {
         let Some(found) = file.iter().find(|tensor| tensor.name == *name) else {
-            return Some(format!("there is no `{name}` of shape {shape:?}"));
+            return Err(format!("there is no `{name}` of shape {shape:?}"));
         };
         if found.shape != *shape {
             let found = &found.shape;
-            return Some(format!(
+            return Err(format!(
                 "`{name}` has shape {found:?} in the file, and {shape:?} in the net"
             ));
         }
     }
-    if let Some(extra) = file.iter().find(|tensor| net.iter().all(|n| n.name != tensor.name)) {
-        return Some(format!("the net has no `{}`, which the file has", extra.name));
-    }
-    file.sort_by_key(|tensor| tensor.bytes);
-    misplaced(&file, data, net.len())
-}
-
-/// What is wrong with the data of tensors that are the net's, in the order of their places.
-fn misplaced(file: &[Tensor], data: u64, needed: usize) -> Option<String> {
+    let mut tensors = Vec::new();
     let mut end = 0;
     for Tensor { name, dtype, shape, bytes: (from, to) } in file {
-        let Some((_, size)) = TYPES.iter().find(|(known, _)| known == dtype) else {
-            return Some(format!("`{name}` has type {dtype}, and only F32, F16 and BF16 load"));
+        let Some(param) = net.iter().position(|needed| needed.name == *name) else {
+            return Err(format!("the net has no `{name}`, which the file has"));
+        };
+        let Some(&(_, format, size)) = TYPES.iter().find(|(known, ..)| known == dtype) else {
+            return Err(format!("`{name}` has type {dtype}, and only F32, F16 and BF16 load"));
         };
         let start = end;
         end += size * shape.iter().product::<usize>();
         if (*from, *to) != (start, end) {
-            return Some(format!(
+            return Err(format!(
                 "`{name}` stands at bytes {from}..{to} of the data, expected {start}..{end}"
             ));
         }
+        tensors.push(Stored { param, format });
     }
-    if file.len() != needed {
-        return Some("a tensor appears twice".to_owned());
+    if tensors.len() != net.len() {
+        return Err("a tensor appears twice".to_owned());
     }
-    (data != end as u64).then(|| format!("it has {data} bytes of data, expected {end}"))
+    if data != end as u64 {
+        return Err(format!("it has {data} bytes of data, expected {end}"));
+    }
+    Ok(tensors)
 }
 
 #[cfg(test)]
@@ -157,8 +182,12 @@ mod tests {
 
     /// What the compiler says of a net with these weights.
     fn message(path: &std::path::Path) -> Option<String> {
+        message_for(path, "")
+    }
+
+    fn message_for(path: &std::path::Path, options: &str) -> Option<String> {
         let spec = "Net<input(1, 5, 5), conv(2, kernel = 3), global_avg_pool> where weights = ";
-        let source = Source::new(format!("{spec}{path:?}").parse().expect("it lexes"));
+        let source = Source::new(format!("{spec}{path:?}{options}").parse().expect("it lexes"));
         let what = check(&source).errors.first()?.what.clone();
         let (_, problem) = what.split_once(": ")?;
         Some(problem.to_owned())
@@ -219,6 +248,23 @@ mod tests {
         ] {
             let path = file(test, &with_header(&json));
             assert_eq!(message(&path).as_deref(), problem, "{test}");
+            std::fs::remove_file(path).expect("the file can be removed");
+        }
+    }
+
+    #[test]
+    fn a_net_of_halves_refuses_weights_beyond_their_range() {
+        let mut bytes = with_header(FITS);
+        for (value, problem) in [
+            (65519.0_f32, None),
+            (-65520.0, Some("`0.0.bias` holds -65520, which is too large for f16")),
+            (f32::INFINITY, None),
+        ] {
+            let last = bytes.len() - 4;
+            bytes[last..].copy_from_slice(&value.to_le_bytes());
+            let path = file("range", &bytes);
+            assert_eq!(message_for(&path, ", storage = f16").as_deref(), problem, "{value}");
+            assert_eq!(message_for(&path, ", storage = bf16"), None, "{value}");
             std::fs::remove_file(path).expect("the file can be removed");
         }
     }

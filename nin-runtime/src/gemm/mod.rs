@@ -6,16 +6,22 @@
 //! convolution are addressed where they lie. What a caller gets to choose is what stays in which
 //! cache: it calls with blocks of rows that fit.
 //!
+//! `A` is `f32`; the weights, or whatever `B` is, and `C` are kept as one [`Operand`] and are widened
+//! and rounded on their way into and out of registers.
+//!
 //! Per element of `C` the sum has one order, outermost loop first, whatever the blocking of rows
 //! and columns. That is why results do not depend on batches or threads.
 
+mod operand;
 mod tile;
+
+pub use operand::Operand;
 
 use crate::simd::{Isa, Kernel, Simd};
 
 /// One loop of the sum: how often it runs, and how far `A` and `B` move with each turn.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Axis {
+pub struct Axis {
     pub(crate) count: usize,
     pub(crate) a: usize,
     pub(crate) b: usize,
@@ -29,7 +35,7 @@ impl Axis {
 /// Where a matrix's rows and panels lie, in elements: row `(r, i)` of panel `p` starts at
 /// `r·outer + i·row + p·panel`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Output {
+pub struct Output {
     pub(crate) outer: usize,
     pub(crate) row: usize,
     pub(crate) panel: usize,
@@ -40,30 +46,30 @@ pub(crate) struct Output {
 /// Not an enum: the optimizer reads the pointer in advance, and a variant without one would leave it
 /// uninitialised, which memcheck reports.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Start {
+pub struct Start<T> {
     accumulate: bool,
     /// A row of `panels·PANEL` values, or null.
-    bias: *const f32,
+    bias: *const T,
 }
 
-impl Start {
+impl<T> Start<T> {
     pub(crate) const ZERO: Self = Self { accumulate: false, bias: core::ptr::null() };
     /// What stands in `C`.
     pub(crate) const ACCUMULATE: Self = Self { accumulate: true, bias: core::ptr::null() };
 
     /// The same row of `panels·PANEL` values for every row.
-    pub(crate) const fn bias(row: *const f32) -> Self {
+    pub(crate) const fn bias(row: *const T) -> Self {
         Self { accumulate: false, bias: row }
     }
 }
 
 /// What happens to the sums before they are stored.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Finish {
+pub enum Finish<T> {
     Plain,
     Relu,
     /// Kept where this matrix, laid out as `C`, is positive or NaN, else zero.
-    Gate(*const f32),
+    Gate(*const T),
 }
 
 /// What the caller will read next, in whole cache lines, so that it comes nearer while the product is
@@ -77,7 +83,7 @@ impl Ahead<'_> {
 
 /// A product to compute; see the module's page for the meaning of the strides.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Gemm<'a> {
+pub struct Gemm<'a, T = f32> {
     /// Outer and inner count of rows; a register tile covers inner rows.
     pub(crate) rows: (usize, usize),
     /// Panels of 16 columns.
@@ -88,35 +94,34 @@ pub(crate) struct Gemm<'a> {
     /// How far `A` moves with an outer and an inner row. Either the inner row or the innermost
     /// sum must move it by 1.
     pub(crate) a_rows: (usize, usize),
-    pub(crate) b: *const f32,
+    pub(crate) b: *const T,
     /// How far `B` moves with a panel.
     pub(crate) b_panel: usize,
-    pub(crate) c: *mut f32,
+    pub(crate) c: *mut T,
     pub(crate) output: Output,
-    pub(crate) start: Start,
-    pub(crate) finish: Finish,
+    pub(crate) start: Start<T>,
+    pub(crate) finish: Finish<T>,
     pub(crate) ahead: Ahead<'a>,
 }
 
-impl Gemm<'_> {
+impl<T: Operand> Gemm<'_, T> {
     /// Computes the product.
     ///
     /// # Safety
-    /// Every address that the strides and counts give must lie in a live allocation: of `A` one
-    /// element, of `B` and `C` (and the gate) a panel's 16. Nothing else may write to them
-    /// meanwhile, and `C` overlaps none of the others.
+    /// As for [`Operand::multiply`].
     pub(crate) unsafe fn run(self, isa: Isa) {
-        debug_assert!(self.a_rows.1 == 1 || self.sum[2].a == 1, "{self:?}");
-        isa.run(self);
+        debug_assert!(self.a_rows.1 == 1 || self.sum[2].a == 1);
+        // SAFETY: the caller's promise.
+        unsafe { T::multiply(isa, self) };
     }
 }
 
-impl Kernel for Gemm<'_> {
+impl<T: Operand> Kernel for Gemm<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        // SAFETY: `Gemm::run`, the only way here, passes its caller's promise on.
+        // SAFETY: `Operand::multiply`, the only way here, passes its caller's promise on.
         unsafe {
             match self.sum[2].a == 1 {
                 true => self.columns::<S, true>(simd),
@@ -126,7 +131,7 @@ impl Kernel for Gemm<'_> {
     }
 }
 
-impl Gemm<'_> {
+impl<T: Operand> Gemm<'_, T> {
     /// The loop over panels, outermost, so that a panel of `B` stays in the nearest cache while
     /// all rows of `A` pass.
     #[inline(always)]
@@ -160,7 +165,7 @@ impl Gemm<'_> {
                 let number = (panel / P * outer + r) * tiles + t;
                 let place = tile::Place { outer: r, inner: i, panel, share: (number, share) };
                 // SAFETY: rows and panels are in range, so the caller's promise holds.
-                unsafe { tile::run::<S, P, UNIT_K>(simd, self, place, height) };
+                unsafe { tile::run::<S, T, P, UNIT_K>(simd, self, place, height) };
                 i += height;
             }
         }

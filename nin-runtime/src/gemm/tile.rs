@@ -1,6 +1,6 @@
 //! The register tile: `R` rows of `C` by `P` panels, all sums in registers.
 
-use super::{Finish, Gemm};
+use super::{Finish, Gemm, Operand};
 use crate::simd::{PANEL, Simd, Vector};
 
 /// Where a tile stands.
@@ -22,9 +22,9 @@ const LINE: usize = 16;
 
 /// Computes a tile of `height` rows, at most [`Simd::MAX_ROWS`].
 #[inline(always)]
-pub(super) unsafe fn run<S: Simd, const P: usize, const UNIT_K: bool>(
+pub(super) unsafe fn run<S: Simd, T: Operand, const P: usize, const UNIT_K: bool>(
     simd: S,
-    gemm: &Gemm<'_>,
+    gemm: &Gemm<'_, T>,
     at: Place,
     height: usize,
 ) {
@@ -32,7 +32,7 @@ pub(super) unsafe fn run<S: Simd, const P: usize, const UNIT_K: bool>(
         ($($rows:literal)*) => {
             match height {
                 // SAFETY: the caller's promise.
-                $($rows if $rows <= S::MAX_ROWS => unsafe { tile::<S, $rows, P, UNIT_K>(simd, gemm, at) },)*
+                $($rows if $rows <= S::MAX_ROWS => unsafe { tile::<S, T, $rows, P, UNIT_K>(simd, gemm, at) },)*
                 _ => unreachable!("a tile of {height} rows"),
             }
         };
@@ -42,9 +42,9 @@ pub(super) unsafe fn run<S: Simd, const P: usize, const UNIT_K: bool>(
 
 #[expect(clippy::needless_range_loop, reason = "i and j are a tile's rows and columns throughout")]
 #[inline(always)]
-unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool>(
+unsafe fn tile<S: Simd, T: Operand, const R: usize, const P: usize, const UNIT_K: bool>(
     simd: S,
-    gemm: &Gemm<'_>,
+    gemm: &Gemm<'_, T>,
     at: Place,
 ) {
     let vectors = P * PANEL / S::LANES;
@@ -62,12 +62,12 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool>(
         if gemm.start.accumulate {
             for (i, row) in sums.iter_mut().enumerate() {
                 for j in 0..vectors {
-                    row[j] = simd.load(gemm.c.add(c_at(i, j)));
+                    row[j] = T::load(simd, gemm.c.add(c_at(i, j)));
                 }
             }
         } else if !bias.is_null() {
             for (j, start) in (0..vectors).map(|j| (j, bias.add(at.panel * PANEL + j * S::LANES))) {
-                let value = simd.load(start);
+                let value = T::load(simd, start);
                 for row in &mut sums {
                     row[j] = value;
                 }
@@ -97,7 +97,7 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool>(
                     for _ in 0..run {
                         let mut weights = [simd.splat(0.0); MAX_VECTORS];
                         for j in 0..vectors {
-                            weights[j] = simd.load(b.add(column(j, gemm.b_panel)));
+                            weights[j] = T::load(simd, b.add(column(j, gemm.b_panel)));
                         }
                         for i in 0..R {
                             let x = simd.splat(*a.add(i * a_row));
@@ -119,9 +119,9 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const UNIT_K: bool>(
                 let value = match gemm.finish {
                     Finish::Plain => row[j],
                     Finish::Relu => simd.relu(row[j]),
-                    Finish::Gate(gate) => simd.gate(simd.load(gate.add(c_at(i, j))), row[j]),
+                    Finish::Gate(gate) => simd.gate(T::load(simd, gate.add(c_at(i, j))), row[j]),
                 };
-                simd.store(gemm.c.add(c_at(i, j)), value);
+                T::store(simd, gemm.c.add(c_at(i, j)), value);
             }
         }
     }
@@ -140,7 +140,7 @@ struct Prefetch<const R: usize, const P: usize> {
 
 impl<const R: usize, const P: usize> Prefetch<R, P> {
     #[inline(always)]
-    fn new(gemm: &Gemm<'_>, at: Place, c: usize) -> Self {
+    fn new<T: Operand>(gemm: &Gemm<'_, T>, at: Place, c: usize) -> Self {
         // Sums that are added to are read first, so those of the next tile are asked for.
         let c = if gemm.start.accumulate { c + R * gemm.output.row } else { c };
         let (number, tiles) = at.share;
@@ -155,7 +155,7 @@ impl<const R: usize, const P: usize> Prefetch<R, P> {
 
     /// Asks for what is due with this run.
     #[inline(always)]
-    fn run<S: Simd>(&mut self, simd: S, gemm: &Gemm<'_>) {
+    fn run<S: Simd, T: Operand>(&mut self, simd: S, gemm: &Gemm<'_, T>) {
         for (next, lines) in &mut self.ahead {
             for _ in 0..*lines {
                 simd.prefetch_to_second(*next);

@@ -1,7 +1,7 @@
 //! Inverted dropout whose mask is a function of its place, so that nothing is kept for backward.
 
 use crate::rng::hash;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Element, Kernel, PANEL, Simd, convert};
 use crate::{Context, DisjointMut};
 
 #[cfg(all(test, feature = "std"))]
@@ -44,7 +44,7 @@ impl Dropout {
 ///
 /// # Panics
 /// If the length of x is no multiple of `n`.
-pub fn dropout_forward(cx: &Context, n: usize, dropout: &Dropout, x: &mut [f32]) {
+pub fn dropout_forward<T: Element>(cx: &Context, n: usize, dropout: &Dropout, x: &mut [T]) {
     apply(cx, n, dropout, None, x);
 }
 
@@ -65,7 +65,7 @@ pub fn dropout_backward(
     apply(cx, n, dropout, gate, dx);
 }
 
-fn apply(cx: &Context, n: usize, dropout: &Dropout, gate: Option<&[f32]>, x: &mut [f32]) {
+fn apply<T: Element>(cx: &Context, n: usize, dropout: &Dropout, gate: Option<&[f32]>, x: &mut [T]) {
     assert!(gate.is_none_or(|gate| gate.len() == x.len()), "the gate has the gradient's shape");
     let len = x.len().checked_div(n).unwrap_or(0);
     assert_eq!(len * n, x.len(), "all of the {n} images have one length");
@@ -85,31 +85,45 @@ fn apply(cx: &Context, n: usize, dropout: &Dropout, gate: Option<&[f32]>, x: &mu
 }
 
 /// One image.
-struct Mask<'a> {
+struct Mask<'a, T> {
     dropout: &'a Dropout,
     key: [u32; 2],
     gate: Option<&'a [f32]>,
-    x: &'a mut [f32],
+    x: &'a mut [T],
 }
 
-impl Kernel for Mask<'_> {
+impl<T: Element> Kernel for Mask<'_, T> {
     type Output = ();
 
-    // Plain Rust, which the compiler turns into the instructions of the function around it.
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let Self { dropout: &Dropout { threshold, scale, .. }, key, gate, x } = self;
-        match gate {
-            None => {
-                for (i, x) in x.iter_mut().enumerate() {
-                    *x *= if bits(key, i as u32) >= threshold { scale } else { 0.0 };
-                }
+    fn run<S: Simd>(self, s: S) {
+        const RUN: usize = 4 * PANEL;
+        let mut wide = [0.0; RUN];
+        for (i, x) in self.x.chunks_mut(RUN).enumerate() {
+            let wide = &mut wide[..x.len()];
+            convert(s, x, wide);
+            let gate = self.gate.map(|gate| &gate[i * RUN..][..x.len()]);
+            mask(self.dropout, self.key, i * RUN, gate, wide);
+            convert(s, wide, x);
+        }
+    }
+}
+
+/// Masks the elements from place `first` on. Plain Rust, which the compiler turns into the instructions
+/// of the function around it.
+#[inline(always)]
+fn mask(dropout: &Dropout, key: [u32; 2], first: usize, gate: Option<&[f32]>, x: &mut [f32]) {
+    let &Dropout { threshold, scale, .. } = dropout;
+    let kept = |i: usize| bits(key, (first + i) as u32) >= threshold;
+    match gate {
+        None => {
+            for (i, x) in x.iter_mut().enumerate() {
+                *x *= if kept(i) { scale } else { 0.0 };
             }
-            Some(gate) => {
-                for (i, (x, &gate)) in x.iter_mut().zip(gate).enumerate() {
-                    let kept = bits(key, i as u32) >= threshold;
-                    *x = if gate <= 0.0 { 0.0 } else { *x * if kept { scale } else { 0.0 } };
-                }
+        }
+        Some(gate) => {
+            for (i, (x, &gate)) in x.iter_mut().zip(gate).enumerate() {
+                *x = if gate <= 0.0 { 0.0 } else { *x * if kept(i) { scale } else { 0.0 } };
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The mean of each channel over all pixels: a NiN's logits.
 
-use crate::simd::{Kernel, PANEL, Simd, padded};
+use crate::simd::{Element, Kernel, PANEL, Simd, padded};
 use crate::{Context, DisjointMut};
 
 #[cfg(all(test, feature = "std"))]
@@ -13,11 +13,11 @@ mod tests;
 ///
 /// # Panics
 /// If a slice has another length, or there are no pixels.
-pub fn global_avg_pool_forward(
+pub fn global_avg_pool_forward<T: Element>(
     cx: &Context,
     n: usize,
     (c, h, w): (usize, usize, usize),
-    x: &[f32],
+    x: &[T],
     logits: &mut [f32],
 ) {
     let len = check(n, (c, h, w), x.len(), logits.len());
@@ -37,12 +37,12 @@ pub fn global_avg_pool_forward(
 ///
 /// # Panics
 /// If a slice has another length, or there are no pixels.
-pub fn global_avg_pool_backward(
+pub fn global_avg_pool_backward<T: Element>(
     cx: &Context,
     n: usize,
     (c, h, w): (usize, usize, usize),
     gate: bool,
-    x: &[f32],
+    x: &[T],
     dlogits: &[f32],
     dx: &mut [f32],
 ) {
@@ -68,13 +68,13 @@ fn check(n: usize, (c, h, w): (usize, usize, usize), x: usize, logits: usize) ->
 }
 
 /// One image.
-struct Forward<'a> {
+struct Forward<'a, T> {
     shape: (usize, usize),
-    x: &'a [f32],
+    x: &'a [T],
     logits: &'a mut [f32],
 }
 
-impl Kernel for Forward<'_> {
+impl<T: Element> Kernel for Forward<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -91,7 +91,7 @@ impl Kernel for Forward<'_> {
                     let mut row_sum = s.splat(0.0);
                     for x in 0..w {
                         // SAFETY: the lanes of pixel x from channel k · PANEL + i on lie in the row.
-                        let v = unsafe { s.load(row.as_ptr().add(x * c + k * PANEL + i)) };
+                        let v = unsafe { T::load(s, row.as_ptr().add(x * c + k * PANEL + i)) };
                         row_sum = row_sum + v;
                     }
                     sum = sum + row_sum;
@@ -106,15 +106,15 @@ impl Kernel for Forward<'_> {
 }
 
 /// One image's gradient.
-struct Backward<'a> {
+struct Backward<'a, T> {
     pixels: usize,
     gate: bool,
-    x: &'a [f32],
+    x: &'a [T],
     dlogits: &'a [f32],
     dx: &'a mut [f32],
 }
 
-impl Kernel for Backward<'_> {
+impl<T: Element> Kernel for Backward<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -132,8 +132,11 @@ impl Kernel for Backward<'_> {
                     let at = pixel * c + k * PANEL + i;
                     // SAFETY: the lanes from channel k · PANEL + i on lie in the pixel.
                     unsafe {
-                        let g =
-                            if self.gate { s.gate(s.load(self.x.as_ptr().add(at)), g) } else { g };
+                        let g = if self.gate {
+                            s.gate(T::load(s, self.x.as_ptr().add(at)), g)
+                        } else {
+                            g
+                        };
                         s.store(self.dx.as_mut_ptr().add(at), g);
                     }
                 }

@@ -205,12 +205,12 @@ unsafe fn for_each_window<S: Simd>(s: S, shape: &PoolShape, oy: usize, work: &im
 /// Calls `f(image, rows, y)` for bands of output rows that cover `n` images, on all threads.
 ///
 /// With fewer images than threads, an image is cut into several bands.
-fn for_each_band(
+fn for_each_band<T: Send>(
     cx: &Context,
     n: usize,
     shape: &PoolShape,
-    y: &mut [f32],
-    f: impl Fn(usize, Range<usize>, &mut [f32]) + Sync,
+    y: &mut [T],
+    f: impl Fn(usize, Range<usize>, &mut [T]) + Sync,
 ) {
     let (rows, row) = (shape.rows.output, shape.output_row());
     let bands = if n < cx.threads() { rows.min(2 * cx.threads()) } else { 1 };

@@ -68,7 +68,7 @@ mod register {
         let mut word: Word = 0;
         // SAFETY: stores the register, which every x86-64 processor has, into a local.
         unsafe {
-            core::arch::asm!("stmxcsr [{}]", in(reg) &raw mut word, options(nostack, preserves_flags))
+            core::arch::asm!("stmxcsr [{}]", in(reg) &raw mut word, options(nostack, preserves_flags));
         };
         word
     }
@@ -76,7 +76,7 @@ mod register {
     pub(super) fn write(word: Word) {
         // SAFETY: as the module says: changes only how denormals are treated, or restores what was read.
         unsafe {
-            core::arch::asm!("ldmxcsr [{}]", in(reg) &raw const word, options(nostack, preserves_flags))
+            core::arch::asm!("ldmxcsr [{}]", in(reg) &raw const word, options(nostack, preserves_flags));
         };
     }
 }
@@ -101,7 +101,7 @@ mod register {
     pub(super) fn write(word: Word) {
         // SAFETY: as the module says: changes only how denormals are treated, or restores what was read.
         unsafe {
-            core::arch::asm!("msr fpcr, {}", in(reg) word, options(nostack, preserves_flags))
+            core::arch::asm!("msr fpcr, {}", in(reg) word, options(nostack, preserves_flags));
         };
     }
 }

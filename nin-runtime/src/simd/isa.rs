@@ -17,31 +17,20 @@ enum Kind {
     Neon,
 }
 
-/// Whether the processor has a feature: asked at run time where `std` is there, else what the
-/// build allows.
-#[cfg(target_arch = "x86_64")]
-macro_rules! has {
-    ($($feature:tt),*) => {{
-        #[cfg(feature = "std")]
-        let has = true $(&& std::is_x86_feature_detected!($feature))*;
-        #[cfg(not(feature = "std"))]
-        let has = true $(&& cfg!(target_feature = $feature))*;
-        has
-    }};
-}
-
 impl Isa {
     /// Plain Rust, on every processor.
     pub const SCALAR: Self = Self(Kind::Scalar);
 
     /// Every instruction set of this processor, slowest first. Miri's has plain Rust alone.
     pub fn available() -> impl Iterator<Item = Self> {
+        #[cfg(target_arch = "x86_64")]
+        let has = super::cpuid::Features::get();
         [
             Some(Self::SCALAR),
             #[cfg(target_arch = "x86_64")]
-            has!("avx2", "fma", "f16c").then_some(Self(Kind::Avx2)),
+            has.avx2.then_some(Self(Kind::Avx2)),
             #[cfg(target_arch = "x86_64")]
-            has!("avx2", "fma", "f16c", "avx512f").then_some(Self(Kind::Avx512)),
+            has.avx512f.then_some(Self(Kind::Avx512)),
             #[cfg(target_arch = "aarch64")]
             Some(Self(Kind::Neon)),
         ]
@@ -70,7 +59,7 @@ impl Isa {
         })
     }
 
-    /// The best instruction set that the build allows.
+    /// The best instruction set of this processor.
     #[cfg(not(feature = "std"))]
     #[must_use]
     pub fn get() -> Self {

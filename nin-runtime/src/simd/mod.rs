@@ -12,7 +12,10 @@
 //! and register tiles are chosen per instruction set; both want little more than the operations
 //! below, and the runtime stays free of dependencies that a user would have to compile.
 
+#[cfg(target_arch = "x86_64")]
+mod cpuid;
 mod denormals;
+mod element;
 mod isa;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -23,6 +26,8 @@ mod x86;
 #[cfg(feature = "parallel")]
 pub(crate) use denormals::FloatMode;
 pub(crate) use denormals::FlushDenormals;
+pub(crate) use element::{Convert, as_f32, as_f32_mut, convert};
+pub use element::{Element, Format, kept, kept_mut};
 pub use isa::Isa;
 
 use core::ops::{Add, Mul, Sub};
@@ -95,21 +100,33 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `p` must be valid for writing that many values; no alignment is asked for.
     unsafe fn store_f16(self, p: *mut half::f16, v: Self::V);
 
+    /// Reads [`LANES`](Self::LANES) values of `bf16` and widens them.
+    ///
+    /// # Safety
+    /// `p` must be valid for reading that many values; no alignment is asked for.
+    unsafe fn load_bf16(self, p: *const half::bf16) -> Self::V;
+
+    /// Rounds to `bf16`, to nearest even, and writes [`LANES`](Self::LANES) values.
+    ///
+    /// # Safety
+    /// `p` must be valid for writing that many values; no alignment is asked for.
+    unsafe fn store_bf16(self, p: *mut half::bf16, v: Self::V);
+
     /// Brings the cache line at `p`, which need not be valid, into the second cache.
     #[inline(always)]
     fn prefetch_to_second(self, p: *const f32) {
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         // SAFETY: a prefetch of any address is harmless.
         unsafe {
             core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T1 }>(p.cast());
         }
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
         let _ = p;
     }
 
     /// Brings the cache line at `p`, which need not be valid, nearer.
     #[inline(always)]
-    fn prefetch(self, p: *const f32) {
+    fn prefetch<T>(self, p: *const T) {
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         // SAFETY: a prefetch of any address is harmless.
         unsafe {

@@ -3,8 +3,8 @@
 use super::{Simd, Vector};
 use core::arch::aarch64::*;
 use core::ops::{Add, Mul, Sub};
-use half::f16;
 use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
 
 /// The token for NEON.
 #[derive(Clone, Copy)]
@@ -113,6 +113,25 @@ impl Simd for Neon {
         // SAFETY: the caller vouches for four values.
         let narrow = unsafe { core::slice::from_raw_parts_mut(p, 4) };
         narrow.convert_from_f32_slice(&wide);
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(self, p: *const bf16) -> F32x4 {
+        // SAFETY: the caller vouches for four values of 16 bits.
+        F32x4(unsafe { vreinterpretq_f32_u32(vshll_n_u16::<16>(vld1_u16(p.cast()))) })
+    }
+
+    #[inline(always)]
+    unsafe fn store_bf16(self, p: *mut bf16, v: F32x4) {
+        // SAFETY: the caller vouches for four values of 16 bits.
+        unsafe {
+            let bits = vreinterpretq_u32_f32(v.0);
+            let odd = vandq_u32(vshrq_n_u32::<16>(bits), vdupq_n_u32(1));
+            let rounded = vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+            let nan = vmvnq_u32(vceqq_f32(v.0, v.0));
+            let quiet = vorrq_u32(bits, vdupq_n_u32(1 << 22));
+            vst1_u16(p.cast(), vshrn_n_u32::<16>(vbslq_u32(nan, quiet, rounded)));
+        }
     }
 
     #[inline(always)]

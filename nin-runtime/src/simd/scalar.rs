@@ -2,7 +2,7 @@
 
 use super::{Simd, Vector};
 use core::ops::{Add, Mul, Sub};
-use half::f16;
+use half::{bf16, f16};
 
 const LANES: usize = 4;
 
@@ -95,6 +95,18 @@ impl Simd for Scalar {
     unsafe fn store_f16(self, p: *mut f16, v: F32x4) {
         // SAFETY: as for `load`.
         unsafe { p.cast::<[f16; LANES]>().write(v.0.map(f16::from_f32)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(self, p: *const bf16) -> F32x4 {
+        // SAFETY: as for `load`.
+        F32x4(unsafe { p.cast::<[bf16; LANES]>().read() }.map(bf16::to_f32))
+    }
+
+    #[inline(always)]
+    unsafe fn store_bf16(self, p: *mut bf16, v: F32x4) {
+        // SAFETY: as for `load`.
+        unsafe { p.cast::<[bf16; LANES]>().write(v.0.map(bf16::from_f32)) }
     }
 
     #[inline(always)]

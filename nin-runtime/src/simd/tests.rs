@@ -2,7 +2,7 @@
 
 use super::*;
 use alloc::{vec, vec::Vec};
-use half::f16;
+use half::{bf16, f16};
 
 /// Applies all operations lane by lane to two inputs of one register.
 struct AllOperations<'a> {
@@ -141,6 +141,41 @@ fn a_mask_with_one_true_lane_counts_as_any() {
             assert_eq!(isa.run(PositiveRegisters(&panel)), 1, "{} lane {lane}", isa.name());
         }
     }
+}
+
+/// Numbers after a way through another format: narrowed into it, and widened again.
+fn through<T: Element>(isa: Isa, values: &[f32]) -> Vec<f32> {
+    let mut narrow = vec![T::from_f32(0.0); values.len()];
+    isa.run(Convert { from: values, to: &mut narrow });
+    let mut wide = vec![f32::NAN; values.len()];
+    isa.run(Convert { from: &narrow, to: &mut wide });
+    wide
+}
+
+fn check_conversions<T: Element>(all: impl Fn(u16) -> T) {
+    // Every number of the format, the places halfway between neighbours, and those beside them.
+    let exact: Vec<f32> = (0..=u16::MAX).map(|bits| all(bits).to_f32()).collect();
+    let between = exact.windows(2).flat_map(|pair| {
+        let middle = 0.5 * (pair[0] + pair[1]);
+        [middle, middle.next_up(), middle.next_down()]
+    });
+    let mut values: Vec<f32> = exact.iter().copied().chain(between).collect();
+    values.extend([1e-40, 1e38, f32::MAX, f32::MIN, 65519.9, 65520.0]);
+    let want: Vec<f32> = values.iter().map(|&x| T::from_f32(x).to_f32()).collect();
+    let bits = |x: f32| if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() };
+    assert!(exact.iter().zip(&want).all(|(a, b)| bits(*a) == bits(*b)), "exact numbers stay");
+    for isa in Isa::available() {
+        for ((x, want), got) in values.iter().zip(&want).zip(through::<T>(isa, &values)) {
+            assert_eq!(bits(got), bits(*want), "{} {} of {x}: {got}, {want}", isa.name(), T::NAME);
+        }
+    }
+}
+
+#[test]
+fn every_half_keeps_its_value_and_all_else_is_rounded_to_nearest_even() {
+    check_conversions::<f32>(|bits| f32::from(bits));
+    check_conversions::<f16>(f16::from_bits);
+    check_conversions::<bf16>(bf16::from_bits);
 }
 
 #[cfg(feature = "std")]

@@ -3,7 +3,7 @@
 use super::{Simd, Vector};
 use core::arch::x86_64::*;
 use core::ops::{Add, Mul, Sub};
-use half::f16;
+use half::{bf16, f16};
 
 /// The token for AVX2, FMA and F16C.
 #[derive(Clone, Copy)]
@@ -133,6 +133,34 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn load_bf16(self, p: *const bf16) -> F32x8 {
+        // SAFETY: the caller vouches for eight values of 16 bits.
+        unsafe {
+            let bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(p.cast()));
+            F32x8(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(bits)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bf16(self, p: *mut bf16, v: F32x8) {
+        // SAFETY: the caller vouches for eight values of 16 bits.
+        unsafe {
+            let bits = _mm256_castps_si256(v.0);
+            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+            let half = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+            let rounded = _mm256_castsi256_ps(_mm256_add_epi32(bits, half));
+            let quiet = _mm256_or_si256(bits, _mm256_set1_epi32(1 << 22));
+            let nan = self.is_nan(v);
+            let result = _mm256_blendv_ps(rounded, _mm256_castsi256_ps(quiet), nan);
+            let upper = _mm256_srli_epi32::<16>(_mm256_castps_si256(result));
+            // Packing works within the register's halves.
+            let packed = _mm256_packus_epi32(upper, upper);
+            let packed = _mm256_permute4x64_epi64::<0b1000>(packed);
+            _mm_storeu_si128(p.cast(), _mm256_castsi256_si128(packed));
+        }
+    }
+
+    #[inline(always)]
     fn relu(self, v: F32x8) -> F32x8 {
         // `maxps` gives its second operand where either is NaN.
         // SAFETY: the token exists only where the instructions do.
@@ -230,6 +258,30 @@ impl Simd for Avx512 {
     unsafe fn store_f16(self, p: *mut f16, v: F32x16) {
         // SAFETY: the caller vouches for sixteen values of 16 bits.
         unsafe { _mm256_storeu_si256(p.cast(), _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(self, p: *const bf16) -> F32x16 {
+        // SAFETY: the caller vouches for sixteen values of 16 bits.
+        unsafe {
+            let bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p.cast()));
+            F32x16(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bf16(self, p: *mut bf16, v: F32x16) {
+        // SAFETY: the caller vouches for sixteen values of 16 bits.
+        unsafe {
+            let bits = _mm512_castps_si512(v.0);
+            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+            let half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+            let rounded = _mm512_add_epi32(bits, half);
+            let quiet = _mm512_or_si512(bits, _mm512_set1_epi32(1 << 22));
+            let result = _mm512_mask_blend_epi32(self.is_nan(v), rounded, quiet);
+            let upper = _mm512_srli_epi32::<16>(result);
+            _mm256_storeu_si256(p.cast(), _mm512_cvtepi32_epi16(upper));
+        }
     }
 
     #[inline(always)]

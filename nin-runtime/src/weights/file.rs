@@ -8,16 +8,21 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::{CHUNK, fill, header};
+use super::{decode, header};
+use crate::simd::Element;
 use crate::{Error, ParamInfo, Result};
+
+/// Bytes that are read and decoded at a time; a multiple of every format's element.
+const CHUNK: usize = 16 * 1024;
 
 /// Reads the weights of a net from the `.safetensors` file at `path` into `arena`. The tensors may be
 /// of type `F32`, `F16` or `BF16`, in any order.
 ///
 /// # Errors
-/// [`Error::Weights`] if the file is no such file or holds other tensors than `table` lists; then
-/// `arena` is as it was. [`Error::Io`] if the system can't open or read the file.
-pub fn load(path: &Path, table: &[ParamInfo], arena: &mut [f32]) -> Result<()> {
+/// [`Error::Weights`] if the file is no such file or holds other tensors than `table` lists – then
+/// `arena` is as it was –, or a number that is too large for a `T`. [`Error::Io`] if the system can't
+/// open or read the file.
+pub fn load<T: Element>(path: &Path, table: &[ParamInfo], arena: &mut [T]) -> Result<()> {
     let fail = |problem| Error::Weights { path: path.display().to_string(), problem };
     let refused = |source| Error::Io { path: path.display().to_string(), source };
     let mut file = File::open(path).map_err(refused)?;
@@ -31,21 +36,33 @@ pub fn load(path: &Path, table: &[ParamInfo], arena: &mut [f32]) -> Result<()> {
     file.read_exact(&mut header).map_err(refused)?;
     let data = rest - header.len() as u64;
     let stored = header::check(&header, data, table).map_err(fail)?;
-    fill(&stored, table, arena, |chunk| file.read_exact(chunk).map_err(refused))
+    let mut chunk = [0; CHUNK];
+    for tensor in stored {
+        let param = &table[tensor.param];
+        let (mut places, mut left) = (param.indices(), tensor.bytes(table));
+        while left > 0 {
+            let chunk = &mut chunk[..left.min(CHUNK)];
+            file.read_exact(chunk).map_err(refused)?;
+            decode(tensor.format, chunk, param, places.by_ref(), arena)
+                .map_err(|problem| fail(problem.to_string()))?;
+            left -= chunk.len();
+        }
+    }
+    Ok(())
 }
 
-/// Writes the weights in `arena` to a `.safetensors` file of type `F32` at `path`, in one step: whoever
+/// Writes the weights in `arena` to a `.safetensors` file of its type at `path`, in one step: whoever
 /// opens `path` finds the old file or the new one, whole, even if the process or the machine stops in
 /// between. The new file is first written beside the old one as `.nin-*.tmp`.
 ///
 /// # Errors
 /// [`Error::Io`] if the system can't write in the folder of `path`.
-pub fn save(path: &Path, table: &[ParamInfo], arena: &[f32]) -> Result<()> {
+pub fn save<T: Element>(path: &Path, table: &[ParamInfo], arena: &[T]) -> Result<()> {
     replace(path, |file| {
-        file.write_all(&header::write(table))?;
+        file.write_all(&header::write(table, T::FORMAT))?;
         for param in table {
             for place in param.indices() {
-                file.write_all(&arena[place].to_le_bytes())?;
+                file.write_all(arena[place].to_le_bytes().as_ref())?;
             }
         }
         Ok(())

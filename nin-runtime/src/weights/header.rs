@@ -7,7 +7,9 @@ use core::fmt;
 use safetensors::{Dtype, tensor::TensorInfo};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use super::Stored;
 use crate::ParamInfo;
+use crate::simd::Format;
 
 /// The bytes of the length before the header.
 pub(super) const PREFIX: usize = 8;
@@ -17,42 +19,9 @@ pub(super) const PREFIX: usize = 8;
 const HEADER_BASE: u64 = 1 << 20;
 const HEADER_PER_TENSOR: u64 = 1 << 10;
 
-/// The element types that load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    F32,
-    F16,
-    Bf16,
-}
-
-impl Format {
-    fn of(dtype: Dtype) -> Option<Self> {
-        match dtype {
-            Dtype::F32 => Some(Self::F32),
-            Dtype::F16 => Some(Self::F16),
-            Dtype::BF16 => Some(Self::Bf16),
-            _ => None,
-        }
-    }
-
-    const fn size(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::Bf16 => 2,
-        }
-    }
-}
-
-/// One tensor of a file that has been checked.
-#[derive(Debug)]
-pub(super) struct Stored {
-    /// Its place in the table of parameters.
-    pub param: usize,
-    /// Its element type.
-    pub format: Format,
-    /// The length of its data.
-    pub bytes: usize,
-}
+/// The types that load, under the format's names.
+const TYPES: [(Dtype, Format); 3] =
+    [(Dtype::F32, Format::F32), (Dtype::F16, Format::F16), (Dtype::BF16, Format::Bf16)];
 
 /// What is wrong with a file that ends before the length of its header.
 pub(super) fn no_prefix() -> String {
@@ -90,7 +59,7 @@ pub(super) fn check(header: &[u8], data: u64, table: &[ParamInfo]) -> Result<Vec
         if core::mem::replace(&mut seen[tensor.param], true) {
             return Err(format!("tensor `{name}` appears twice"));
         }
-        end += tensor.bytes;
+        end += tensor.bytes(table);
         stored.push(tensor);
     }
     if let Some((param, _)) = table.iter().zip(&seen).find(|(_, seen)| !**seen) {
@@ -125,17 +94,17 @@ fn check_tensor(
     if shape != expected {
         return Err(format!("tensor `{name}` has shape {shape:?}, expected {expected:?}"));
     }
-    let Some(format) = Format::of(*dtype) else {
+    let Some((_, format)) = TYPES.into_iter().find(|(known, _)| known == dtype) else {
         return Err(format!("tensor `{name}` has type {dtype}, expected F32, F16 or BF16"));
     };
-    let bytes = table[param].len() * format.size();
-    let end = start + bytes;
+    let tensor = Stored { param, format };
+    let end = start + tensor.bytes(table);
     if (*from, *to) != (start, end) {
         return Err(format!(
             "tensor `{name}` stands at bytes {from}..{to} of the data, expected {start}..{end}"
         ));
     }
-    Ok(Stored { param, format, bytes })
+    Ok(tensor)
 }
 
 /// The tensors of a header as they stand there, duplicates included. `safetensors`' own reader keeps
@@ -168,19 +137,18 @@ impl<'de> Deserialize<'de> for Tensors {
     }
 }
 
-/// The prefix and header of a file with the tensors of `table` as `F32`, in the table's order. The
+/// The prefix and header of a file with the tensors of `table` in this format, in the table's order. The
 /// metadata is what PyTorch's own writers put there.
 #[cfg(feature = "std")]
-pub(super) fn write(table: &[ParamInfo]) -> Vec<u8> {
+pub(super) fn write(table: &[ParamInfo], format: Format) -> Vec<u8> {
+    let known = TYPES.into_iter().find(|(_, known)| *known == format);
+    let dtype = known.map_or(Dtype::F32, |(dtype, _)| dtype);
     let mut end = 0;
     let tensors = table.iter().map(|param| {
         let start = end;
-        end += param.len() * Format::F32.size();
+        end += param.len() * format.size();
         let shape = param.shape.to_vec();
-        (
-            param.name.to_string(),
-            TensorInfo { dtype: Dtype::F32, shape, data_offsets: (start, end) },
-        )
+        (param.name.to_string(), TensorInfo { dtype, shape, data_offsets: (start, end) })
     });
     let metadata = [(String::from("format"), String::from("pt"))].into_iter().collect();
     let metadata = safetensors::tensor::Metadata::new(Some(metadata), tensors.collect())

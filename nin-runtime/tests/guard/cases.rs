@@ -9,7 +9,9 @@ use nin_runtime::ops::global_avg_pool::{global_avg_pool_backward, global_avg_poo
 use nin_runtime::ops::pool::{
     PoolShape, avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_forward,
 };
-use nin_runtime::{Adam, Context, Optimizer, Order, Sgd};
+use nin_runtime::ops::relu::gate;
+use nin_runtime::simd::kept_mut as kept;
+use nin_runtime::{Adam, Context, Operand, Optimizer, Order, Sgd, bf16, f16};
 
 /// What an operation does with its buffers.
 type Call = Box<dyn Fn(&Context, &mut [&mut [f32]])>;
@@ -132,7 +134,7 @@ fn with_source<R>(x: &[f32], n: usize, planar: bool, f: impl FnOnce(Source<'_>) 
 fn direct(cases: &mut Vec<Case>, n: usize, shape: ConvShape, planar: bool) {
     let (x, y) = (n * shape.input_len(), n * shape.output_len());
     let (w, b) = (shape.weights_len(), shape.bias_len());
-    let work = shape.direct_work(n);
+    let work = shape.direct_work::<f32>(n);
     let name = |pass: &str| format!("direct {pass} of {n} × {shape:?}");
     cases.push(work_case(name("forward"), [x, b, w, y], work, move |cx, buffers| {
         let [x, bias, weights, y, work] = buffers else { unreachable!() };
@@ -140,12 +142,31 @@ fn direct(cases: &mut Vec<Case>, n: usize, shape: ConvShape, planar: bool) {
             Forward { shape: &shape, n, x, bias, relu: true }.direct(cx, weights, y, work);
         });
     }));
+    let work = shape.direct_weight_gradient_work::<f32>(n);
     cases.push(work_case(name("weight gradient"), [x, y, w, b], work, move |cx, buffers| {
         let [x, dy, dw, db, work] = buffers else { unreachable!() };
         with_source(x, n, planar, |x| {
             WeightGradient { shape: &shape, n, x, dy }.direct(cx, dw, db, work);
         });
     }));
+    if planar {
+        let work = shape.direct_work::<f32>(n);
+        let lengths = [x, b / 2, w / 2, y / 2];
+        cases.push(work_case(name("forward to f16"), lengths, work, move |cx, buffers| {
+            let [x, bias, weights, y, work] = buffers else { unreachable!() };
+            with_source(x, n, planar, |x| {
+                Forward { shape: &shape, n, x, bias: kept::<f16>(bias), relu: true }.direct(
+                    cx,
+                    kept(weights),
+                    kept(y),
+                    work,
+                );
+            });
+        }));
+    } else {
+        narrow::<f16>(cases, n, shape);
+        narrow::<bf16>(cases, n, shape);
+    }
     if planar {
         return;
     }
@@ -159,6 +180,36 @@ fn direct(cases: &mut Vec<Case>, n: usize, shape: ConvShape, planar: bool) {
         let [dy, gate, transposed, dx, work] = buffers else { unreachable!() };
         let gate = Some(&**gate);
         InputGradient { shape: &shape, n, dy, gate }.direct(cx, transposed, dx, work);
+    }));
+}
+
+/// Passes that read numbers of half the size of `f32`.
+fn narrow<T: Operand>(cases: &mut Vec<Case>, n: usize, shape: ConvShape) {
+    let (x, y) = (n * shape.input_len(), n * shape.output_len());
+    let (w, b) = (shape.weights_len(), shape.bias_len());
+    let name = |pass: &str| format!("direct {pass} of {n} × {shape:?} of {}", T::NAME);
+    let work = shape.direct_work::<T>(n);
+    let lengths = [x / 2, b / 2, w / 2, y / 2];
+    cases.push(work_case(name("forward"), lengths, work, move |cx, buffers| {
+        let [x, bias, weights, y, work] = buffers else { unreachable!() };
+        let x = Source::Activations(&*kept::<T>(x));
+        Forward { shape: &shape, n, x, bias: kept::<T>(bias), relu: true }.direct(
+            cx,
+            kept(weights),
+            kept(y),
+            work,
+        );
+    }));
+    let work = shape.direct_weight_gradient_work::<T>(n);
+    cases.push(work_case(name("weight gradient"), [x / 2, y, w, b], work, move |cx, buffers| {
+        let [x, dy, dw, db, work] = buffers else { unreachable!() };
+        let x = Source::Activations(&*kept::<T>(x));
+        WeightGradient { shape: &shape, n, x, dy }.direct(cx, dw, db, work);
+    }));
+    let t = shape.transposed_len();
+    cases.push(Case::new(name("transposed weights"), [w / 2, t], move |cx, buffers| {
+        let [weights, transposed] = buffers else { unreachable!() };
+        shape.transpose_weights(cx, kept::<T>(weights), transposed);
     }));
 }
 
@@ -248,6 +299,26 @@ fn pools(cases: &mut Vec<Case>) {
                 backward(cx, n, &shape, true, x, dy, dx);
             }));
         }
+        cases.push(Case::new(name("max of f16"), [x / 2, y / 2], move |cx, buffers| {
+            let [x, y] = buffers else { unreachable!() };
+            max_pool_forward(cx, n, &shape, kept::<f16>(x), kept(y));
+        }));
+        cases.push(Case::new(name("mean of f16"), [x / 2, y / 2], move |cx, buffers| {
+            let [x, y] = buffers else { unreachable!() };
+            avg_pool_forward(cx, n, &shape, kept::<f16>(x), kept(y));
+        }));
+        cases.push(Case::new(name("gradient of max of f16"), [x / 2, y, x], move |cx, buffers| {
+            let [x, dy, dx] = buffers else { unreachable!() };
+            max_pool_backward(cx, n, &shape, true, kept::<f16>(x), dy, dx);
+        }));
+        cases.push(Case::new(
+            name("gradient of mean of f16"),
+            [x / 2, y, x],
+            move |cx, buffers| {
+                let [x, dy, dx] = buffers else { unreachable!() };
+                avg_pool_backward(cx, n, &shape, true, kept::<f16>(x), dy, dx);
+            },
+        ));
     }
 }
 
@@ -261,6 +332,22 @@ fn others(cases: &mut Vec<Case>) {
         cases.push(Case::new("gradient of global average", [x, y, x], move |cx, buffers| {
             let [x, dlogits, dx] = buffers else { unreachable!() };
             global_avg_pool_backward(cx, n, (c, h, w), true, x, dlogits, dx);
+        }));
+        cases.push(Case::new("global average of f16", [x / 2, y], move |cx, buffers| {
+            let [x, logits] = buffers else { unreachable!() };
+            global_avg_pool_forward(cx, n, (c, h, w), kept::<f16>(x), logits);
+        }));
+        cases.push(Case::new(
+            "gradient of global average of f16",
+            [x / 2, y, x],
+            move |cx, buffers| {
+                let [x, dlogits, dx] = buffers else { unreachable!() };
+                global_avg_pool_backward(cx, n, (c, h, w), true, kept::<f16>(x), dlogits, dx);
+            },
+        ));
+        cases.push(Case::new("gate of f16", [x / 2, x], move |cx, buffers| {
+            let [x, dx] = buffers else { unreachable!() };
+            gate(cx, kept::<f16>(x), dx);
         }));
         let dropout = Dropout::new(0.4, 1, 2, 3);
         cases.push(Case::new("gradient of dropout", [x, x], move |cx, buffers| {

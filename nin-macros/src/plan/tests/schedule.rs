@@ -165,7 +165,7 @@ impl Random {
             };
             write!(spec, "{element}, ").expect("strings take everything");
         }
-        let options = ["", " where algorithm = direct"][self.below(2)];
+        let options = ["", " where algorithm = direct", " where storage = f16"][self.below(3)];
         format!("{spec}conv(3, kernel = 1), global_avg_pool>{options}")
     }
 }

@@ -8,7 +8,7 @@ mod pack;
 mod tests;
 pub mod winograd;
 
-use crate::simd::{PANEL, padded};
+use crate::simd::{Element, PANEL, padded};
 use crate::{Order, params};
 
 /// The geometry of a convolution with bias; every pair is (rows, columns).
@@ -136,19 +136,18 @@ impl ConvShape {
     }
 }
 
-/// What a convolution reads.
+/// What a convolution reads, kept as numbers of type `X`.
 #[derive(Clone, Copy, Debug)]
-pub enum Source<'a> {
+pub enum Source<'a, X = f32> {
     /// Planar images, `(c, h, w)` each, of which at least as many as the pass has.
-    Images(&'a [&'a [f32]]),
+    Images(&'a [&'a [X]]),
     /// Activations, `(n, h, w, padded(c))`.
-    Activations(&'a [f32]),
+    Activations(&'a [X]),
 }
 
-impl<'a> Source<'a> {
-    /// The input of image `i`.
-    fn image(self, i: usize, shape: &ConvShape) -> &'a [f32] {
-        let len = shape.input_len();
+impl<'a, X: Element> Source<'a, X> {
+    /// The input of image `i`, of `len` elements.
+    fn image(self, i: usize, len: usize) -> &'a [X] {
         match self {
             Self::Images(images) => images[i],
             Self::Activations(x) => &x[i * len..(i + 1) * len],
@@ -172,23 +171,24 @@ impl<'a> Source<'a> {
     }
 }
 
-/// A forward pass: `y = x ∗ weights + bias`, and a ReLU if asked.
+/// A forward pass: `y = x ∗ weights + bias`, and a ReLU if asked. What it reads is kept as `X`; weights,
+/// bias and what it writes as `T`.
 #[derive(Clone, Copy, Debug)]
-pub struct Forward<'a> {
+pub struct Forward<'a, X = f32, T = f32> {
     /// The geometry.
     pub shape: &'a ConvShape,
     /// The number of images.
     pub n: usize,
     /// The input.
-    pub x: Source<'a>,
+    pub x: Source<'a, X>,
     /// One value an output channel, padded.
-    pub bias: &'a [f32],
+    pub bias: &'a [T],
     /// Whether negative outputs become zero.
     pub relu: bool,
 }
 
-impl Forward<'_> {
-    fn check(&self, y: &[f32]) {
+impl<X: Element, T> Forward<'_, X, T> {
+    fn check(&self, y: &[T]) {
         self.x.check(self.n, self.shape);
         assert_eq!(self.bias.len(), self.shape.bias_len(), "bias of {:?}", self.shape);
         let len = self.n.checked_mul(self.shape.output_len());
@@ -198,18 +198,18 @@ impl Forward<'_> {
 
 /// A gradient of weights and bias, added to what stands there.
 #[derive(Clone, Copy, Debug)]
-pub struct WeightGradient<'a> {
+pub struct WeightGradient<'a, X = f32> {
     /// The geometry.
     pub shape: &'a ConvShape,
     /// The number of images.
     pub n: usize,
     /// The input of the forward pass.
-    pub x: Source<'a>,
+    pub x: Source<'a, X>,
     /// The gradient with respect to the output, before its ReLU.
     pub dy: &'a [f32],
 }
 
-impl WeightGradient<'_> {
+impl<X: Element> WeightGradient<'_, X> {
     fn check(&self, dw: &[f32], db: &[f32]) {
         self.x.check(self.n, self.shape);
         let len = self.n.checked_mul(self.shape.output_len());

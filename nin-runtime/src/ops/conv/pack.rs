@@ -1,7 +1,7 @@
 //! Transposed weights for the gradient of the input.
 
 use super::ConvShape;
-use crate::simd::{PANEL, padded};
+use crate::simd::{Element, PANEL, padded};
 use crate::{Context, DisjointMut, Order};
 
 /// The taps of one axis that reach the input pixels `phase`, `phase + stride`, … of that axis.
@@ -43,7 +43,12 @@ impl ConvShape {
     ///
     /// # Panics
     /// If a slice has another length, or the weights are those of a planar image.
-    pub fn transpose_weights(&self, cx: &Context, weights: &[f32], transposed: &mut [f32]) {
+    pub fn transpose_weights<T: Element>(
+        &self,
+        cx: &Context,
+        weights: &[T],
+        transposed: &mut [f32],
+    ) {
         assert_eq!(self.order, Order::ChannelsLast, "images need no gradient");
         assert_eq!(weights.len(), self.weights_len(), "weights of {self:?}");
         assert_eq!(transposed.len(), self.transposed_len(), "transposed weights of {self:?}");
@@ -57,7 +62,13 @@ impl ConvShape {
         }
     }
 
-    fn transpose_phase(&self, cx: &Context, w: &[f32], taps: (Phase, Phase), to: &mut [f32]) {
+    fn transpose_phase<T: Element>(
+        &self,
+        cx: &Context,
+        w: &[T],
+        taps: (Phase, Phase),
+        to: &mut [f32],
+    ) {
         let (rows, columns) = taps;
         let panels = padded(self.ci) / PANEL;
         let panel = to.len() / panels;
@@ -74,7 +85,7 @@ impl ConvShape {
                 for (o, to) in to.chunks_exact_mut(PANEL).enumerate() {
                     let from = (o / PANEL * self.depth() + first) * PANEL + o % PANEL;
                     for (i, to) in to.iter_mut().enumerate() {
-                        *to = if i < channels { w[from + i * PANEL] } else { 0.0 };
+                        *to = if i < channels { w[from + i * PANEL].to_f32() } else { 0.0 };
                     }
                 }
             }

@@ -3,11 +3,13 @@
 use super::*;
 use crate::Context;
 use crate::ParamInfo;
+use crate::gemm::Operand;
 use crate::reference::{
     Tensor, Window, assert_close, conv2d, conv2d_bias_gradient, conv2d_input_gradient,
     conv2d_weight_gradient, from_arena, from_nhwc, to_arena, to_nhwc,
 };
 use crate::simd::Isa;
+use half::{bf16, f16};
 
 /// A convolution with samples for all operands, and what the reference makes of them.
 pub(super) struct Case {
@@ -46,6 +48,13 @@ impl Case {
                 .collect(),
             dy: Tensor::sample([n, co, ho, wo], 4).map(|v| f64::from(v as f32)),
         }
+    }
+
+    /// The same with operands of the forward pass that a number kept as `T` can hold.
+    fn rounded<T: Element>(self) -> Self {
+        let round = |v: f64| f64::from(T::from_f32(v as f32).to_f32());
+        let bias = self.bias.into_iter().map(round).collect();
+        Self { x: self.x.map(round), w: self.w.map(round), bias, ..self }
     }
 
     fn info(&self) -> ParamInfo {
@@ -209,11 +218,11 @@ fn direct_passes_agree_with_the_reference() {
             let weights = case.weights();
             for (name, cx) in contexts() {
                 case.check_forward(&name, 2e-6, |pass, y| {
-                    let mut work = vec![f32::NAN; shape.direct_work(n)];
+                    let mut work = vec![f32::NAN; shape.direct_work::<f32>(n)];
                     pass.direct(&cx, &weights, y, &mut work);
                 });
                 case.check_weight_gradient(&name, 4e-6, |pass, dw, db| {
-                    let mut work = vec![f32::NAN; shape.direct_work(n)];
+                    let mut work = vec![f32::NAN; shape.direct_weight_gradient_work::<f32>(n)];
                     pass.direct(&cx, dw, db, &mut work);
                 });
                 if order == Order::ChannelsLast {
@@ -226,6 +235,99 @@ fn direct_passes_agree_with_the_reference() {
                 }
             }
         }
+    }
+}
+
+/// The same values as numbers of type `T`.
+fn kept<T: Element>(values: &[f32]) -> Vec<T> {
+    values.iter().map(|&v| T::from_f32(v)).collect()
+}
+
+/// The forward pass and the weights' gradient of operands that are kept as `T`; `half_step` is the largest
+/// relative error of rounding.
+fn check_narrow<T: Operand>(half_step: f64) {
+    for (n, channels, input, window) in geometries() {
+        for order in [Order::Planar, Order::ChannelsLast] {
+            let case = Case::new(n, channels, input, window, order).rounded::<T>();
+            let (shape, x) = (&case.shape, case.input());
+            let (images, narrow) = (x.chunks(shape.input_len()).collect::<Vec<_>>(), kept::<T>(&x));
+            for (name, cx) in contexts() {
+                let name = format!("{name} {}", T::NAME);
+                case.check_narrow_forward(&name, half_step, |weights, bias, y: &mut [T]| {
+                    if order == Order::Planar {
+                        let mut work = vec![f32::NAN; shape.direct_work::<f32>(n)];
+                        let pass =
+                            Forward { shape, n, x: Source::Images(&images), bias, relu: true };
+                        pass.direct(&cx, weights, y, &mut work);
+                    } else {
+                        let mut work = vec![f32::NAN; shape.direct_work::<T>(n)];
+                        let x = Source::Activations(&narrow[..]);
+                        let pass = Forward { shape, n, x, bias, relu: true };
+                        pass.direct(&cx, weights, y, &mut work);
+                    }
+                });
+                if order == Order::ChannelsLast {
+                    case.check_weight_gradient(&name, 4e-6, |pass, dw, db| {
+                        let x = Source::Activations(&narrow[..]);
+                        let pass = WeightGradient { shape, n, x, dy: pass.dy };
+                        let mut work = vec![f32::NAN; shape.direct_weight_gradient_work::<T>(n)];
+                        pass.direct(&cx, dw, db, &mut work);
+                    });
+                    let mut transposed = vec![f32::NAN; shape.transposed_len()];
+                    shape.transpose_weights(&cx, &kept::<T>(&case.weights()), &mut transposed);
+                    let mut wide = vec![f32::NAN; shape.transposed_len()];
+                    shape.transpose_weights(&cx, &case.weights(), &mut wide);
+                    assert_eq!(transposed, wide, "{name}");
+                }
+            }
+        }
+    }
+}
+
+impl Case {
+    fn check_narrow_forward<T: Element>(
+        &self,
+        name: &str,
+        half_step: f64,
+        run: impl Fn(&[T], &[T], &mut [T]),
+    ) {
+        let want = conv2d(&self.x, &self.w, &self.bias, &self.window).relu();
+        let mut y = vec![T::from_f32(f32::NAN); self.n * self.shape.output_len()];
+        run(&kept(&self.weights()), &kept(&self.bias()), &mut y);
+        let y: Vec<f32> = y.into_iter().map(T::to_f32).collect();
+        let got = from_nhwc(want.shape, &y);
+        // Sums are in f32, and each is rounded once.
+        let sums = 2e-6 * want.data.iter().fold(0.0, |max: f64, v| max.max(v.abs()));
+        for (got, want) in got.data.iter().zip(&want.data) {
+            let allowed = sums + half_step * want.abs();
+            assert!((got - want).abs() <= allowed, "{name} {:?}: {got}, {want}", self.shape);
+        }
+    }
+}
+
+#[test]
+fn narrow_operands_give_sums_in_f32_that_are_rounded_once() {
+    check_narrow::<f16>(1.0 / 2048.0);
+    check_narrow::<bf16>(1.0 / 256.0);
+}
+
+#[test]
+fn any_work_space_from_one_window_up_gives_the_same_bits() {
+    let shape = ConvShape::new((20, 35), (9, 13), (3, 5), (1, 2), (1, 2), Order::ChannelsLast);
+    let sample = |n: usize| (0..n).map(|i| ((i * 37) % 64) as f32 / 32.0 - 1.0).collect::<Vec<_>>();
+    let x = kept::<f16>(&sample(2 * shape.input_len()));
+    let (weights, bias) = (sample(shape.weights_len()), sample(shape.bias_len()));
+    let pass =
+        Forward { shape: &shape, n: 2, x: Source::Activations(&x[..]), bias: &bias, relu: false };
+    for isa in Isa::available() {
+        let mut all = Vec::new();
+        for threads in [1, 2, 5, 40] {
+            let cx = Context::with_threads(isa, threads);
+            let mut y = vec![f32::NAN; 2 * shape.output_len()];
+            pass.direct(&cx, &weights, &mut y, &mut vec![f32::NAN; shape.direct_work::<f16>(2)]);
+            all.push(y);
+        }
+        assert!(all.iter().all(|y| *y == all[0]), "{}", isa.name());
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::{PerWindow, PoolShape, Window, for_each_band, for_each_gradient, for_each_window};
 use crate::Context;
-use crate::simd::{Kernel, Simd};
+use crate::ops::relu;
+use crate::simd::{Element, Kernel, Simd};
 use core::ops::Range;
 
 /// `y[i] = mean over window i of x`, for `n` images.
@@ -12,7 +13,13 @@ use core::ops::Range;
 ///
 /// # Panics
 /// If a slice has another length.
-pub fn avg_pool_forward(cx: &Context, n: usize, shape: &PoolShape, x: &[f32], y: &mut [f32]) {
+pub fn avg_pool_forward<T: Element>(
+    cx: &Context,
+    n: usize,
+    shape: &PoolShape,
+    x: &[T],
+    y: &mut [T],
+) {
     shape.check(n, &[x.len()], &[y.len()]);
     for_each_band(cx, n, shape, y, |image, rows, y| {
         let x = &x[image * shape.input_len()..][..shape.input_len()];
@@ -27,12 +34,12 @@ pub fn avg_pool_forward(cx: &Context, n: usize, shape: &PoolShape, x: &[f32], y:
 ///
 /// # Panics
 /// If a slice has another length.
-pub fn avg_pool_backward(
+pub fn avg_pool_backward<T: Element>(
     cx: &Context,
     n: usize,
     shape: &PoolShape,
     gate: bool,
-    x: &[f32],
+    x: &[T],
     dy: &[f32],
     dx: &mut [f32],
 ) {
@@ -45,14 +52,14 @@ pub fn avg_pool_backward(
 }
 
 /// The output rows `rows` of one image; `y` starts with the first of them.
-struct Forward<'a> {
+struct Forward<'a, T> {
     shape: &'a PoolShape,
     rows: Range<usize>,
-    x: &'a [f32],
-    y: &'a mut [f32],
+    x: &'a [T],
+    y: &'a mut [T],
 }
 
-impl Kernel for Forward<'_> {
+impl<T: Element> Kernel for Forward<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -66,14 +73,14 @@ impl Kernel for Forward<'_> {
     }
 }
 
-struct Mean {
-    x: *const f32,
-    y: *mut f32,
+struct Mean<T> {
+    x: *const T,
+    y: *mut T,
     /// The pixel that `y` starts with.
     first_pixel: usize,
 }
 
-impl PerWindow for Mean {
+impl<T: Element> PerWindow for Mean<T> {
     #[inline(always)]
     unsafe fn window<S: Simd>(&self, s: S, window: Window, pixel: usize) {
         let divisor = s.splat(window.counted as f32);
@@ -83,13 +90,13 @@ impl PerWindow for Mean {
             for ky in 0..window.h {
                 for kx in 0..window.w {
                     // SAFETY: a pixel of the window; `i` runs over its channels, a multiple of the lanes.
-                    sum = sum + unsafe { s.load(self.x.add(window.at(ky, kx) + i)) };
+                    sum = sum + unsafe { T::load(s, self.x.add(window.at(ky, kx) + i)) };
                 }
             }
             // SAFETY: as above, for a pixel of the output.
             unsafe {
                 let y = self.y.add((pixel - self.first_pixel) * window.c + i);
-                s.store(y, s.div(sum, divisor));
+                T::store(s, y, s.div(sum, divisor));
             }
             i += S::LANES;
         }
@@ -97,15 +104,15 @@ impl PerWindow for Mean {
 }
 
 /// One image's gradient.
-struct Backward<'a> {
+struct Backward<'a, T> {
     shape: &'a PoolShape,
     gate: bool,
-    x: &'a [f32],
+    x: &'a [T],
     dy: &'a [f32],
     dx: &'a mut [f32],
 }
 
-impl Kernel for Backward<'_> {
+impl<T: Element> Kernel for Backward<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -130,7 +137,7 @@ impl Kernel for Backward<'_> {
                     reached
                 };
                 let left = left.min(reached);
-                gate(s, &self.x[gated..left], &mut self.dx[gated..left]);
+                relu::run(s, &self.x[gated..left], &mut self.dx[gated..left]);
                 gated = left;
             }
         }
@@ -162,22 +169,5 @@ impl PerWindow for Spread {
             }
             i += S::LANES;
         }
-    }
-}
-
-/// Multiplies `dx` by the derivative of the ReLU whose output is `x`.
-#[inline(always)]
-fn gate<S: Simd>(s: S, x: &[f32], dx: &mut [f32]) {
-    assert!(x.len() == dx.len() && x.len().is_multiple_of(S::LANES));
-    // Without the sum the compiler makes this a masked store, which is microcode on AMD's AVX2.
-    let zero = s.splat(0.0);
-    let mut i = 0;
-    while i < dx.len() {
-        // SAFETY: both slices are as long as the loop runs.
-        unsafe {
-            let d = dx.as_mut_ptr().add(i);
-            s.store(d, s.gate(s.load(x.as_ptr().add(i)), s.load(d) + zero));
-        }
-        i += S::LANES;
     }
 }

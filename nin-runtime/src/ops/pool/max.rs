@@ -2,7 +2,7 @@
 
 use super::{PerWindow, PoolShape, Window, for_each_band, for_each_gradient, for_each_window};
 use crate::Context;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Element, Kernel, Simd};
 use core::ops::Range;
 
 /// `y[i] = max over window i of x`, for `n` images.
@@ -12,7 +12,13 @@ use core::ops::Range;
 ///
 /// # Panics
 /// If a slice has another length.
-pub fn max_pool_forward(cx: &Context, n: usize, shape: &PoolShape, x: &[f32], y: &mut [f32]) {
+pub fn max_pool_forward<T: Element>(
+    cx: &Context,
+    n: usize,
+    shape: &PoolShape,
+    x: &[T],
+    y: &mut [T],
+) {
     shape.check(n, &[x.len()], &[y.len()]);
     for_each_band(cx, n, shape, y, |image, rows, y| {
         let x = &x[image * shape.input_len()..][..shape.input_len()];
@@ -29,12 +35,12 @@ pub fn max_pool_forward(cx: &Context, n: usize, shape: &PoolShape, x: &[f32], y:
 ///
 /// # Panics
 /// If a slice has another length.
-pub fn max_pool_backward(
+pub fn max_pool_backward<T: Element>(
     cx: &Context,
     n: usize,
     shape: &PoolShape,
     gate: bool,
-    x: &[f32],
+    x: &[T],
     dy: &[f32],
     dx: &mut [f32],
 ) {
@@ -47,14 +53,14 @@ pub fn max_pool_backward(
 }
 
 /// The output rows `rows` of one image; `y` starts with the first of them.
-struct Forward<'a> {
+struct Forward<'a, T> {
     shape: &'a PoolShape,
     rows: Range<usize>,
-    x: &'a [f32],
-    y: &'a mut [f32],
+    x: &'a [T],
+    y: &'a mut [T],
 }
 
-impl Kernel for Forward<'_> {
+impl<T: Element> Kernel for Forward<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -68,14 +74,14 @@ impl Kernel for Forward<'_> {
     }
 }
 
-struct Largest {
-    x: *const f32,
-    y: *mut f32,
+struct Largest<T> {
+    x: *const T,
+    y: *mut T,
     /// The pixel that `y` starts with.
     first_pixel: usize,
 }
 
-impl PerWindow for Largest {
+impl<T: Element> PerWindow for Largest<T> {
     #[inline(always)]
     unsafe fn window<S: Simd>(&self, s: S, window: Window, pixel: usize) {
         let mut i = 0;
@@ -83,7 +89,7 @@ impl PerWindow for Largest {
             // SAFETY: `i` runs over the channels of a pixel, a multiple of the lanes.
             unsafe {
                 let (max, _) = largest(s, self.x.add(i), window);
-                s.store(self.y.add((pixel - self.first_pixel) * window.c + i), max);
+                T::store(s, self.y.add((pixel - self.first_pixel) * window.c + i), max);
             }
             i += S::LANES;
         }
@@ -91,15 +97,15 @@ impl PerWindow for Largest {
 }
 
 /// One image's gradient.
-struct Backward<'a> {
+struct Backward<'a, T> {
     shape: &'a PoolShape,
     gate: bool,
-    x: &'a [f32],
+    x: &'a [T],
     dy: &'a [f32],
     dx: &'a mut [f32],
 }
 
-impl Kernel for Backward<'_> {
+impl<T: Element> Kernel for Backward<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -124,14 +130,14 @@ impl Kernel for Backward<'_> {
     }
 }
 
-struct Scatter {
+struct Scatter<T> {
     gate: bool,
-    x: *const f32,
+    x: *const T,
     dy: *const f32,
     dx: *mut f32,
 }
 
-impl PerWindow for Scatter {
+impl<T: Element> PerWindow for Scatter<T> {
     #[inline(always)]
     unsafe fn window<S: Simd>(&self, s: S, window: Window, pixel: usize) {
         let zero = s.splat(0.0);
@@ -151,7 +157,7 @@ impl PerWindow for Scatter {
                 for ky in 0..window.h {
                     for kx in 0..window.w {
                         let at = window.at(ky, kx);
-                        let here = s.eq(s.load(x.add(at)), max);
+                        let here = s.eq(T::load(s, x.add(at)), max);
                         let d = self.dx.add(at + i);
                         s.store(d, s.load(d) + s.select(here, left, zero));
                         left = s.select(here, zero, left);
@@ -166,7 +172,7 @@ impl PerWindow for Scatter {
     }
 }
 
-impl Scatter {
+impl<T: Element> Scatter<T> {
     /// Adds the gradients `g` at the last NaN of a window; they are zero where there is none.
     ///
     /// # Safety
@@ -180,7 +186,7 @@ impl Scatter {
                 // SAFETY: a pixel of the window.
                 unsafe {
                     let at = window.at(ky, kx) + i;
-                    let here = s.is_nan(s.load(self.x.add(at)));
+                    let here = s.is_nan(T::load(s, self.x.add(at)));
                     let d = self.dx.add(at);
                     s.store(d, s.load(d) + s.select(here, left, zero));
                     left = s.select(here, zero, left);
@@ -195,7 +201,7 @@ impl Scatter {
 /// # Safety
 /// The window must lie on the input that `x` points into.
 #[inline(always)]
-unsafe fn largest<S: Simd>(s: S, x: *const f32, window: Window) -> (S::V, S::Mask) {
+unsafe fn largest<S: Simd, T: Element>(s: S, x: *const T, window: Window) -> (S::V, S::Mask) {
     let mut max = s.splat(f32::NEG_INFINITY);
     let mut nan = s.is_nan(max);
     for ky in 0..window.h {
@@ -203,8 +209,9 @@ unsafe fn largest<S: Simd>(s: S, x: *const f32, window: Window) -> (S::V, S::Mas
         for kx in (0..window.w).step_by(2) {
             let next = (kx + 1).min(window.w - 1);
             // SAFETY: pixels of the window.
-            let (a, b) =
-                unsafe { (s.load(x.add(window.at(ky, kx))), s.load(x.add(window.at(ky, next)))) };
+            let (a, b) = unsafe {
+                (T::load(s, x.add(window.at(ky, kx))), T::load(s, x.add(window.at(ky, next))))
+            };
             max = s.max(max, s.max(a, b));
             nan = s.or(nan, s.unordered(a, b));
         }

@@ -23,12 +23,16 @@ fn transform_input<W: Tile>(
     let len = shape.phases_len();
     if len > 0 {
         for (i, phases) in phases[..images * len].chunks_exact_mut(len).enumerate() {
-            rearrange(cx, shape, x.image(first + i, shape), phases);
+            rearrange(cx, shape, x.image(first + i, shape.input_len()), phases);
         }
     }
     let phases = &*phases;
     let field = |i: usize| Field {
-        data: if len > 0 { &phases[i * len..(i + 1) * len] } else { x.image(first + i, shape) },
+        data: if len > 0 {
+            &phases[i * len..(i + 1) * len]
+        } else {
+            x.image(first + i, shape.input_len())
+        },
         size: problem.input,
         channels: padded(problem.ci),
     };

@@ -119,7 +119,6 @@ fn strides_are_taken_apart_into_phases() {
 #[should_panic(expected = "the transformed tiles of a convolution can be addressed")]
 fn tiles_that_could_not_be_addressed_are_refused() {
     let size = 1 << (usize::BITS / 2 - 4);
-    let shape =
-        ConvShape::new((16, 16), (size, size), (3, 3), (1, 1), (1, 1), Order::ChannelsLast);
+    let shape = ConvShape::new((16, 16), (size, size), (3, 3), (1, 1), (1, 1), Order::ChannelsLast);
     let _ = shape.winograd_work::<Tiles<F2x3, F2x3, 2, 3, 4, 2, 3, 4>>(0);
 }

@@ -1,0 +1,104 @@
+//! Floats from the allocator that start on a cache line, or on a huge page if they are large.
+
+use alloc::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+
+use super::LINE;
+
+/// From this size on a buffer is aligned to a huge page and the system is asked for such pages. Weights and
+/// activations are streamed; with pages of 4 KiB, looking up addresses halves the bandwidth.
+const HUGE_PAGE: usize = 2 << 20;
+
+/// A fixed number of floats, zero at first.
+pub(super) struct Heap {
+    start: NonNull<f32>,
+    len: usize,
+}
+
+// SAFETY: the buffer owns its memory, and floats may be used from any thread.
+unsafe impl Send for Heap {}
+// SAFETY: as above; shared access only reads.
+unsafe impl Sync for Heap {}
+
+impl Heap {
+    /// `len` zeros.
+    pub(super) fn zeros(len: usize) -> Self {
+        let buffer = Self::uninitialised(len);
+        // SAFETY: the memory is the buffer's own; zero bits are a float.
+        unsafe { buffer.start.write_bytes(0, len) };
+        buffer
+    }
+
+    /// The same floats in memory of their own.
+    pub(super) fn copy_of(floats: &[f32]) -> Self {
+        let copy = Self::uninitialised(floats.len());
+        // SAFETY: both have as many floats, and the new ones are nobody else's.
+        unsafe { copy.start.as_ptr().copy_from_nonoverlapping(floats.as_ptr(), floats.len()) };
+        copy
+    }
+
+    /// A buffer whose elements must be written before it is read.
+    fn uninitialised(len: usize) -> Self {
+        let layout = Self::layout(len);
+        if layout.size() == 0 {
+            return Self { start: NonNull::<Line>::dangling().cast(), len };
+        }
+        // SAFETY: the layout has a size.
+        let start = unsafe { alloc(layout) };
+        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        ask_for_huge_pages(start, layout);
+        Self { start: start.cast(), len }
+    }
+
+    fn layout(len: usize) -> Layout {
+        let size = len
+            .checked_mul(size_of::<f32>())
+            .and_then(|bytes| bytes.checked_next_multiple_of(LINE))
+            .expect("a buffer that can be addressed");
+        let align = if size >= HUGE_PAGE { HUGE_PAGE } else { LINE };
+        Layout::from_size_align(size, align).expect("a buffer that can be addressed")
+    }
+}
+
+/// For the alignment of a buffer without memory.
+#[repr(align(64))]
+struct Line;
+
+/// Asks the system to back a large buffer with huge pages; it may refuse, which does no harm.
+#[cfg(all(target_os = "linux", feature = "std", not(miri)))]
+fn ask_for_huge_pages(start: NonNull<u8>, layout: Layout) {
+    if layout.align() == HUGE_PAGE {
+        // SAFETY: the range is this process's own, page-aligned memory; the advice changes no bytes.
+        unsafe { libc::madvise(start.as_ptr().cast(), layout.size(), libc::MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(all(target_os = "linux", feature = "std", not(miri))))]
+fn ask_for_huge_pages(_: NonNull<u8>, _: Layout) {}
+
+impl Drop for Heap {
+    fn drop(&mut self) {
+        let layout = Self::layout(self.len);
+        if layout.size() > 0 {
+            // SAFETY: allocated with this very layout.
+            unsafe { dealloc(self.start.as_ptr().cast(), layout) };
+        }
+    }
+}
+
+impl Deref for Heap {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        // SAFETY: `len` floats that were initialised when the buffer was made.
+        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl DerefMut for Heap {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as for `deref`, and borrowed alone.
+        unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+}

@@ -1,0 +1,31 @@
+//! The element types that products are compiled for.
+
+use super::Gemm;
+use crate::simd::{Element, Isa};
+use half::{bf16, f16};
+
+/// A format of weights and outputs that there are kernels for.
+///
+/// They are compiled here, once, and not wherever a generic driver is used.
+pub trait Operand: Element {
+    /// Computes a product.
+    ///
+    /// # Safety
+    /// Every address that the strides and counts give must lie in a live allocation: of `A` one
+    /// element, of `B` and `C` (and the gate) a panel's 16. Nothing else may write to them
+    /// meanwhile, and `C` overlaps none of the others.
+    #[doc(hidden)]
+    unsafe fn multiply(isa: Isa, gemm: Gemm<'_, Self>);
+}
+
+macro_rules! operand {
+    ($($type:ident)*) => {
+        $(impl Operand for $type {
+            unsafe fn multiply(isa: Isa, gemm: Gemm<'_, Self>) {
+                isa.run(gemm);
+            }
+        })*
+    };
+}
+
+operand!(f32 f16 bf16);

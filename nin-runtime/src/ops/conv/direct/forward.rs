@@ -1,0 +1,198 @@
+//! The forward pass by direct sums, in blocks of output pixels.
+//!
+//! Where windows cannot be read in place, because of padding or because the input is not `f32`, the
+//! part of the input that a block sees is first copied into a strip of work space, which stays in the
+//! second cache while all panels of weights pass. A strip's elements are each read by many windows
+//! and by all output channels, so that the copy costs little beside the products.
+
+use super::super::{ConvShape, Forward};
+use super::BLOCK;
+use crate::gemm::{Ahead, Finish, Gemm, Operand, Output, Start};
+use crate::simd::{Element, Isa, PANEL, as_f32, padded};
+use crate::{Context, DisjointMut};
+use core::ops::Range;
+
+/// Elements that strips should have at least: in all 16 KiB.
+const LEAST: usize = 1 << 12;
+
+impl ConvShape {
+    /// Elements of work space that the direct forward pass of `n` images, kept as `X`, needs.
+    #[must_use]
+    pub const fn direct_work<X: Element>(&self, n: usize) -> usize {
+        if self.reads_in_place::<X>() { 0 } else { n * self.strips() }
+    }
+
+    /// Elements of one image's strips: a quarter of the image with its border, but room for a window.
+    const fn strips(&self) -> usize {
+        let whole = self.border().len();
+        let least = larger(self.window_len(), if whole < LEAST { whole } else { LEAST });
+        let most = larger(BLOCK, least);
+        let part = larger(whole / 4, least);
+        if part < most { part } else { most }
+    }
+
+    /// Elements that one window sees.
+    const fn window_len(&self) -> usize {
+        self.kernel.0 * self.kernel.1 * self.planes() * self.pixel()
+    }
+}
+
+const fn larger(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}
+
+impl<X: Element, T: Operand> Forward<'_, X, T> {
+    /// Computes the pass by direct sums from the weights in the arena.
+    ///
+    /// # Panics
+    /// If a slice does not have the length that the geometry says, `work` at least
+    /// [`direct_work`](ConvShape::direct_work).
+    pub fn direct(&self, cx: &Context, weights: &[T], y: &mut [T], work: &mut [f32]) {
+        self.check(y);
+        assert_eq!(weights.len(), self.shape.weights_len(), "weights of {:?}", self.shape);
+        let needed = self.shape.direct_work::<X>(self.n);
+        assert!(work.len() >= needed, "{} elements of work, {needed} are needed", work.len());
+        if self.n == 0 {
+            return;
+        }
+        let (n, shape) = self.flattened();
+        let threads = cx.threads();
+        // Threads share the work space: with more of them, strips are smaller.
+        let (lanes, strip) = if shape.reads_in_place::<X>() {
+            (2 * threads, 0)
+        } else {
+            let lanes = threads.min(needed / shape.window_len());
+            (lanes, (needed / lanes).min(larger(BLOCK, shape.window_len())))
+        };
+        let size = if strip == 0 { BLOCK } else { strip };
+        let blocks = Blocks::new(&shape, n, size, if threads == 1 { 1 } else { lanes });
+        let count = blocks.count();
+        let lanes = if strip == 0 { count } else { lanes.min(count) };
+        let (y, work) = (DisjointMut::new(y), DisjointMut::new(work));
+        cx.for_each(lanes, self.n * self.shape.macs(), |lane| {
+            // SAFETY: each lane has its own strip.
+            let strip = unsafe { work.part(lane * strip..(lane + 1) * strip) };
+            for block in lane * count / lanes..(lane + 1) * count / lanes {
+                self.block(cx.isa(), &shape, &blocks.get(block), weights, strip, &y);
+            }
+        });
+    }
+
+    /// Images and geometry, where all pixels of a pointwise layer are one image's row.
+    fn flattened(&self) -> (usize, ConvShape) {
+        if !self.shape.is_pointwise() {
+            return (self.n, *self.shape);
+        }
+        let pixels = self.n * self.shape.input.0 * self.shape.input.1;
+        (1, ConvShape { input: (1, pixels), ..*self.shape })
+    }
+
+    /// Computes one block; without a strip it reads the input in place.
+    fn block(
+        &self,
+        isa: Isa,
+        shape: &ConvShape,
+        block: &Block,
+        weights: &[T],
+        strip: &mut [f32],
+        y: &DisjointMut<'_, T>,
+    ) {
+        let (border, pixel, co) = (shape.border(), shape.pixel(), padded(shape.co));
+        let source = self.x.image(block.image, shape.input_len());
+        let rows = seen(&block.rows, shape.kernel.0, shape.stride.0);
+        let columns = seen(&block.columns, shape.kernel.1, shape.stride.1);
+        let columns = columns.start * pixel..columns.end * pixel;
+        let (a, pitch, plane) = if strip.is_empty() {
+            let source = as_f32(source).expect("only `f32` is read in place");
+            let first = rows.start * border.pitch() + columns.start;
+            (&source[first..], border.pitch(), border.plane())
+        } else {
+            let (pitch, plane) = (columns.len(), rows.len() * columns.len());
+            let strip = &mut strip[..border.planes * plane];
+            let planes = source.chunks_exact(border.rows * border.row);
+            for (from, to) in planes.zip(strip.chunks_exact_mut(plane)) {
+                border.copy_part(isa, from, rows.clone(), columns.clone(), to);
+            }
+            (&*strip, pitch, plane)
+        };
+        let (h, w) = shape.output();
+        let start = ((block.image * h + block.rows.start) * w + block.columns.start) * co;
+        let gemm = Gemm {
+            rows: (block.rows.len(), block.columns.len()),
+            panels: shape.panels(),
+            sum: shape.window_loops(pitch, plane),
+            a: a.as_ptr(),
+            a_rows: (shape.stride.0 * pitch, shape.stride.1 * pixel),
+            b: weights.as_ptr(),
+            b_panel: shape.depth() * PANEL,
+            // SAFETY: the offset is that of a pixel of the output, whose length was checked.
+            c: unsafe { y.as_mut_ptr().add(start) },
+            output: Output { outer: w * co, row: co, panel: PANEL },
+            start: Start::bias(self.bias.as_ptr()),
+            finish: if self.relu { Finish::Relu } else { Finish::Plain },
+            ahead: Ahead::NOTHING,
+        };
+        // SAFETY: the input, or the strip, holds all that the block's windows see, lengths were
+        // checked, and each block is computed once.
+        unsafe { gemm.run(isa) };
+    }
+}
+
+/// The places of an axis that the windows of some outputs see, counted with the border.
+fn seen(outputs: &Range<usize>, kernel: usize, stride: usize) -> Range<usize> {
+    outputs.start * stride..(outputs.end - 1) * stride + kernel
+}
+
+/// Output pixels of an image that are computed together.
+struct Block {
+    image: usize,
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+/// The output of some images, cut into blocks.
+struct Blocks {
+    n: usize,
+    output: (usize, usize),
+    /// Rows and columns of a block; the last ones may have fewer.
+    block: (usize, usize),
+}
+
+impl Blocks {
+    /// Blocks that see at most `size` elements of the input, or one window, and at least `shares` of
+    /// them if there are as many pixels: whole rows, or parts of one.
+    fn new(shape: &ConvShape, n: usize, size: usize, shares: usize) -> Self {
+        let ((h, w), (kh, kw), (sh, sw)) = (shape.output(), shape.kernel, shape.stride);
+        let pixel = shape.planes() * shape.pixel();
+        let fitting = |places: usize, kernel: usize, stride: usize| {
+            places.checked_sub(kernel).map_or(0, |spare| spare / stride + 1)
+        };
+        let rows = fitting(size / (((w - 1) * sw + kw) * pixel), kh, sh);
+        let columns = if rows > 0 { w } else { fitting(size / (kh * pixel), kw, sw).max(1) };
+        // What one share has of an image's rows, or of a row's columns.
+        let share = (n * h).div_ceil(shares);
+        let parts = shares.div_ceil(n * h);
+        let even = |len: usize, most: usize| len.div_ceil(len.div_ceil(most));
+        let block = (even(h, rows.clamp(1, share.min(h))), even(w, columns.min(w.div_ceil(parts))));
+        Self { n, output: (h, w), block }
+    }
+
+    /// How many there are along both axes of an image.
+    fn each(&self) -> (usize, usize) {
+        (self.output.0.div_ceil(self.block.0), self.output.1.div_ceil(self.block.1))
+    }
+
+    fn count(&self) -> usize {
+        self.n * self.each().0 * self.each().1
+    }
+
+    fn get(&self, i: usize) -> Block {
+        let (bands, pieces) = self.each();
+        let part = |i: usize, len: usize, of: usize| i * len..((i + 1) * len).min(of);
+        Block {
+            image: i / pieces / bands,
+            rows: part(i / pieces % bands, self.block.0, self.output.0),
+            columns: part(i % pieces, self.block.1, self.output.1),
+        }
+    }
+}

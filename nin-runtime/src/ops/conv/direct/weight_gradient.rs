@@ -1,0 +1,292 @@
+//! The weights' gradient by direct sums, shared between tasks by weights.
+
+use super::super::border::Border;
+use super::super::{ConvShape, WeightGradient};
+use super::bordered;
+use crate::gemm::{Ahead, Axis, Finish, Gemm, Output, Start};
+use crate::simd::{Element, Isa, Kernel, PANEL, Simd, padded};
+use crate::{Context, DisjointMut, Order};
+use core::ops::Range;
+
+impl<X: Element> WeightGradient<'_, X> {
+    /// Adds the gradients of weights and bias, by direct sums, to `dw` and `db`, laid out as in the arena.
+    ///
+    /// # Panics
+    /// If a slice does not have the length that the geometry says, `work` at least
+    /// [`direct_weight_gradient_work`](ConvShape::direct_weight_gradient_work).
+    pub fn direct(&self, cx: &Context, dw: &mut [f32], db: &mut [f32], work: &mut [f32]) {
+        self.check(dw, db);
+        let Self { shape, n, dy, .. } = *self;
+        let border = shape.border();
+        let x = bordered(cx, n, &border, self.x, work);
+        let tasks = GradientTasks::new(shape, cx.threads());
+        let sums = Sums { dw: DisjointMut::new(dw), db: DisjointMut::new(db) };
+        // The pixels of all images of a pointwise layer are one matrix's rows.
+        let (images, together) = if shape.is_pointwise() { (1, n) } else { (n, 1) };
+        let (x_len, dy_len) = (together * border.len(), together * shape.output_len());
+        cx.for_each(tasks.count(), n * shape.macs(), |task| {
+            let part = tasks.part(task);
+            for image in 0..images {
+                let dy = &dy[image * dy_len..(image + 1) * dy_len];
+                part.add(cx.isa(), shape, (x.image(image, x_len), &border), dy, &sums);
+            }
+        });
+    }
+}
+
+/// What a weight gradient is added to.
+struct Sums<'a> {
+    dw: DisjointMut<'a, f32>,
+    db: DisjointMut<'a, f32>,
+}
+
+/// How the weights' gradient is shared between tasks: by panels of output channels, by groups of taps,
+/// and by input channels. Every weight belongs to one task, so no sum is divided.
+struct GradientTasks {
+    panels: Shares,
+    groups: Shares,
+    channels: Shares,
+}
+
+/// The weights of one task.
+struct Part {
+    panels: Range<usize>,
+    groups: Range<usize>,
+    channels: Range<usize>,
+    /// Whether the bias of its panels belongs to it.
+    has_bias: bool,
+}
+
+/// Taps that one product covers: `rows.0 × rows.1` of them, from tap `tap` on, whose values start
+/// at `x` in the input. `pitch` taps lie between outer rows.
+struct Taps {
+    tap: usize,
+    rows: (usize, usize),
+    pitch: usize,
+    x: usize,
+    x_rows: (usize, usize),
+}
+
+/// `count` things in equal shares, but for the last.
+struct Shares {
+    count: usize,
+    share: usize,
+}
+
+impl Shares {
+    fn new(count: usize, shares: usize) -> Self {
+        Self { count, share: count.div_ceil(shares) }
+    }
+
+    fn len(&self) -> usize {
+        self.count.div_ceil(self.share)
+    }
+
+    fn get(&self, i: usize) -> Range<usize> {
+        i * self.share..((i + 1) * self.share).min(self.count)
+    }
+}
+
+impl GradientTasks {
+    fn new(shape: &ConvShape, threads: usize) -> Self {
+        let (groups, channels) = match shape.order {
+            Order::Planar => (shape.ci, 1),
+            Order::ChannelsLast => (shape.kernel.0, shape.ci),
+        };
+        // Two tasks a thread even out. Pairs of panels make the widest register tiles, and tasks
+        // of equal size need a number that divides the pairs.
+        let tasks = if threads == 1 { 1 } else { 2 * threads };
+        let pairs = shape.panels().div_ceil(2);
+        let by_panels = common_divisor(pairs, tasks);
+        let by_groups = common_divisor(groups, tasks / by_panels);
+        let by_channels = tasks / by_panels / by_groups;
+        Self {
+            panels: Shares { count: shape.panels(), share: 2 * pairs / by_panels },
+            groups: Shares::new(groups, by_groups),
+            channels: Shares::new(channels, by_channels),
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.panels.len() * self.groups.len() * self.channels.len()
+    }
+
+    fn part(&self, task: usize) -> Part {
+        let (task, channels) = (task / self.channels.len(), task % self.channels.len());
+        let (panels, groups) = (task / self.groups.len(), task % self.groups.len());
+        Part {
+            panels: self.panels.get(panels),
+            groups: self.groups.get(groups),
+            channels: self.channels.get(channels),
+            has_bias: groups == 0 && channels == 0,
+        }
+    }
+}
+
+const fn common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}
+
+impl Part {
+    /// Adds what some pixels contribute to the weights of one task: for each block of pixels, which
+    /// stays in the second cache, the products for all those weights.
+    fn add(
+        &self,
+        isa: Isa,
+        shape: &ConvShape,
+        (x, border): (&[f32], &Border),
+        dy: &[f32],
+        sums: &Sums<'_>,
+    ) {
+        /// Pixels of a block: two panels of them leave room in the first cache.
+        const PIXELS: usize = 128;
+        let (ci, co) = (padded(shape.ci), padded(shape.co));
+        let columns = self.panels.start * PANEL..self.panels.end * PANEL;
+        // A pointwise layer has no rows to keep apart: each pixel is one.
+        let (rows, w, pitch) = if shape.is_pointwise() {
+            (dy.len() / co, 1, ci)
+        } else {
+            (shape.output().0, shape.output().1, shape.stride.0 * border.pitch())
+        };
+        let block = (PIXELS / w).max(1);
+        for first in (0..rows).step_by(block) {
+            let lines = Axis { count: block.min(rows - first), a: pitch, b: w * co };
+            let pixels = Axis { count: w, a: shape.stride.1 * shape.pixel(), b: co };
+            let (x_start, dy_start) = (first * pitch, first * w * co);
+            let sum =
+                if w == 1 { [Axis::ONCE, Axis::ONCE, lines] } else { [Axis::ONCE, lines, pixels] };
+            let next = first + block..(first + 2 * block).min(rows).max(first + block);
+            let mut ahead = match rows > next.start {
+                true => Ahead([
+                    &x[next.start * pitch..next.end * pitch],
+                    &dy[next.start * w * co..next.end * w * co],
+                ]),
+                false => Ahead::NOTHING,
+            };
+            for group in self.groups.clone() {
+                let taps = self.taps(shape, border, group);
+                let gemm = Gemm {
+                    rows: taps.rows,
+                    panels: self.panels.len(),
+                    sum,
+                    a: x[x_start + taps.x..].as_ptr(),
+                    a_rows: taps.x_rows,
+                    b: dy[dy_start + columns.start..].as_ptr(),
+                    b_panel: PANEL,
+                    // SAFETY: the offset is that of a tap in a panel of the weights.
+                    c: unsafe {
+                        let panel = self.panels.start * shape.depth();
+                        sums.dw.as_mut_ptr().add((panel + taps.tap) * PANEL)
+                    },
+                    output: Output {
+                        outer: taps.pitch * PANEL,
+                        row: PANEL,
+                        panel: shape.depth() * PANEL,
+                    },
+                    start: Start::ACCUMULATE,
+                    finish: Finish::Plain,
+                    ahead: core::mem::replace(&mut ahead, Ahead::NOTHING),
+                };
+                // SAFETY: `ConvShape` holds windows to the bordered input, lengths were checked,
+                // and each task has its own weights.
+                unsafe { gemm.run(isa) };
+            }
+            if self.has_bias {
+                let x = &dy[dy_start..dy_start + lines.count * w * co];
+                // SAFETY: among the tasks with these columns, one has the bias.
+                let sums = unsafe { sums.db.part(columns.clone()) };
+                isa.run(ColumnSums { x, stride: co, first: columns.start, sums });
+            }
+        }
+    }
+
+    fn taps(&self, shape: &ConvShape, border: &Border, group: usize) -> Taps {
+        let (kh, kw) = shape.kernel;
+        match shape.order {
+            Order::Planar => Taps {
+                tap: group * kh * kw,
+                rows: (kh, kw),
+                pitch: kw,
+                x: group * border.plane(),
+                x_rows: (border.pitch(), 1),
+            },
+            Order::ChannelsLast => Taps {
+                tap: group * kw * shape.ci + self.channels.start,
+                rows: (kw, self.channels.len()),
+                pitch: shape.ci,
+                x: group * border.pitch() + self.channels.start,
+                x_rows: (padded(shape.ci), 1),
+            },
+        }
+    }
+}
+
+/// `db += Σ dy` over all pixels, where dy has `co` padded channels.
+pub(in super::super) fn bias_gradient(cx: &Context, co: usize, dy: &[f32], db: &mut [f32]) {
+    /// Columns that are summed together: whole cache lines of a row, one after another.
+    const COLUMNS: usize = 4 * PANEL;
+    let work = dy.len();
+    let db = DisjointMut::new(db);
+    cx.for_each(co.div_ceil(COLUMNS), work, |task| {
+        let first = task * COLUMNS;
+        // SAFETY: each task has its own columns.
+        let sums = unsafe { db.part(first..(first + COLUMNS).min(co)) };
+        cx.isa().run(ColumnSums { x: dy, stride: co, first, sums });
+    });
+}
+
+/// Adds the sums of a matrix's columns, from `first` on, to `sums`, of whole panels.
+struct ColumnSums<'a> {
+    x: &'a [f32],
+    stride: usize,
+    first: usize,
+    sums: &'a mut [f32],
+}
+
+impl Kernel for ColumnSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        // Four vectors a row, then the rest one by one.
+        let wide = self.sums.len() / (4 * S::LANES) * (4 * S::LANES);
+        let (sums, rest) = self.sums.split_at_mut(wide);
+        for (i, sums) in sums.chunks_exact_mut(4 * S::LANES).enumerate() {
+            column_sums::<S, 4>(s, self.x, self.stride, self.first + i * 4 * S::LANES, sums);
+        }
+        for (i, sums) in rest.chunks_exact_mut(S::LANES).enumerate() {
+            column_sums::<S, 1>(s, self.x, self.stride, self.first + wide + i * S::LANES, sums);
+        }
+    }
+}
+
+/// Adds the sums of `V` vectors of columns.
+#[inline(always)]
+fn column_sums<S: Simd, const V: usize>(
+    s: S,
+    x: &[f32],
+    stride: usize,
+    first: usize,
+    sums: &mut [f32],
+) {
+    // Rows are summed in runs, so that rounding grows with the root of their number.
+    const RUN: usize = 64;
+    let mut totals = [s.splat(0.0); V];
+    for run in x.chunks(RUN * stride) {
+        let mut partial = [s.splat(0.0); V];
+        for row in run.chunks_exact(stride) {
+            let values = row[first..first + V * S::LANES].chunks_exact(S::LANES);
+            for (sum, values) in partial.iter_mut().zip(values) {
+                // SAFETY: the chunk has a register's length.
+                *sum = *sum + unsafe { s.load(values.as_ptr()) };
+            }
+        }
+        for (total, sum) in totals.iter_mut().zip(partial) {
+            *total = *total + sum;
+        }
+    }
+    for (to, total) in sums.chunks_exact_mut(S::LANES).zip(totals) {
+        // SAFETY: the chunk has a register's length.
+        unsafe { s.store(to.as_mut_ptr(), s.load(to.as_ptr()) + total) };
+    }
+}

@@ -43,9 +43,9 @@ fn a_caller_keeps_its_denormals_whatever_comes_of_a_pass() {
     let mut net = Mixed::new(1);
     let mut trainer = Mixed::trainer::<4>(Sgd::new(0.02), 3);
 
-    net.forward(&images[0].image, &mut Mixed::scratch());
+    let _ = net.forward(&images[0].image, &mut Mixed::scratch());
     assert!(denormals_count(), "forward");
-    net.forward_batch(&images);
+    let _ = net.forward_batch(&images);
     assert!(denormals_count(), "forward_batch");
     trainer.step(&mut net, &images, &labels).expect("a step");
     assert!(denormals_count(), "step");

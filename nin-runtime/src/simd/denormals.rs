@@ -22,6 +22,7 @@ pub(crate) struct FloatMode(register::Word);
 
 impl FloatMode {
     /// The mode of the calling thread.
+    #[cfg(feature = "parallel")]
     pub(crate) fn current() -> Self {
         Self(register::read())
     }

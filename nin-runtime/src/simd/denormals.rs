@@ -94,7 +94,7 @@ mod register {
         let word: Word;
         // SAFETY: reads a register that every 64-bit Arm processor has.
         unsafe {
-            core::arch::asm!("mrs {}, fpcr", out(reg) word, options(nomem, nostack, preserves_flags))
+            core::arch::asm!("mrs {}, fpcr", out(reg) word, options(nomem, nostack, preserves_flags));
         };
         word
     }

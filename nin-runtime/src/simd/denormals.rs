@@ -70,7 +70,7 @@ mod register {
         // SAFETY: stores the register, which every x86-64 processor has, into a local.
         unsafe {
             core::arch::asm!("stmxcsr [{}]", in(reg) &raw mut word, options(nostack, preserves_flags));
-        };
+        }
         word
     }
 
@@ -78,7 +78,7 @@ mod register {
         // SAFETY: as the module says: changes only how denormals are treated, or restores what was read.
         unsafe {
             core::arch::asm!("ldmxcsr [{}]", in(reg) &raw const word, options(nostack, preserves_flags));
-        };
+        }
     }
 }
 
@@ -95,7 +95,7 @@ mod register {
         // SAFETY: reads a register that every 64-bit Arm processor has.
         unsafe {
             core::arch::asm!("mrs {}, fpcr", out(reg) word, options(nomem, nostack, preserves_flags));
-        };
+        }
         word
     }
 
@@ -103,7 +103,7 @@ mod register {
         // SAFETY: as the module says: changes only how denormals are treated, or restores what was read.
         unsafe {
             core::arch::asm!("msr fpcr, {}", in(reg) word, options(nostack, preserves_flags));
-        };
+        }
     }
 }
 

@@ -34,6 +34,7 @@ impl<const BYTES: usize> Room<BYTES> {
     }
 
     /// The room as floats that start on a cache line; `None` if it has been taken before.
+    #[expect(clippy::mut_from_ref, reason = "the flag gives the memory to one caller only")]
     pub fn take(&'static self) -> Option<&'static mut [f32]> {
         let free = !self.taken.swap(true, Ordering::Relaxed);
         let start = self.memory.get().cast::<f32>();

@@ -114,14 +114,27 @@ unsafe fn tile<S: Simd, T: Operand, const R: usize, const P: usize, const UNIT_K
             }
         }
 
+        match gemm.finish {
+            Finish::Plain => {}
+            Finish::Relu => {
+                for row in &mut sums {
+                    for j in 0..vectors {
+                        row[j] = simd.relu(row[j]);
+                    }
+                }
+            }
+            Finish::Gate(gate) => {
+                for (i, row) in sums.iter_mut().enumerate() {
+                    for j in 0..vectors {
+                        row[j] = simd.gate(T::load(simd, gate.add(c_at(i, j))), row[j]);
+                    }
+                }
+            }
+        }
+        // Loops this short unroll, and only then are the sums in registers.
         for (i, row) in sums.iter().enumerate() {
             for j in 0..vectors {
-                let value = match gemm.finish {
-                    Finish::Plain => row[j],
-                    Finish::Relu => simd.relu(row[j]),
-                    Finish::Gate(gate) => simd.gate(T::load(simd, gate.add(c_at(i, j))), row[j]),
-                };
-                T::store(simd, gemm.c.add(c_at(i, j)), value);
+                T::store(simd, gemm.c.add(c_at(i, j)), row[j]);
             }
         }
     }

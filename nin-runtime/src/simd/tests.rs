@@ -173,7 +173,7 @@ fn check_conversions<T: Element>(all: impl Fn(u16) -> T) {
 
 #[test]
 fn every_half_keeps_its_value_and_all_else_is_rounded_to_nearest_even() {
-    check_conversions::<f32>(|bits| f32::from(bits));
+    check_conversions::<f32>(f32::from);
     check_conversions::<f16>(f16::from_bits);
     check_conversions::<bf16>(bf16::from_bits);
 }

@@ -235,8 +235,8 @@ fn a_net_of_halves_takes_about_half_the_memory() {
     println!("weights: {weights} of {} bytes", D2lNin::WEIGHTS_BYTES);
     println!("trainer: {} of {} bytes", train[1], train[0]);
     assert_eq!(weights, D2lF16::WEIGHTS_BYTES);
-    assert!(100 * D2lF16::WEIGHTS_BYTES <= 52 * D2lNin::WEIGHTS_BYTES);
-    assert!(100 * D2lF16::SCRATCH_BYTES <= 60 * D2lNin::SCRATCH_BYTES);
+    const { assert!(100 * D2lF16::WEIGHTS_BYTES <= 52 * D2lNin::WEIGHTS_BYTES) };
+    const { assert!(100 * D2lF16::SCRATCH_BYTES <= 60 * D2lNin::SCRATCH_BYTES) };
     let all = [train[0] + D2lNin::WEIGHTS_BYTES, train[1] + D2lF16::WEIGHTS_BYTES];
     assert!(100 * all[1] <= 60 * all[0], "{all:?}");
     assert!(D2lF16::LAYERS[0].algorithm == "direct, f16");

@@ -25,7 +25,7 @@ impl Format {
     }
 }
 
-/// A number as it is kept in memory: `f32`, [`f16`] or [`bf16`].
+/// A number as it is kept in memory: `f32`, [`f16`](struct@half::f16) or [`bf16`].
 ///
 /// Narrowing rounds to nearest, ties to even; what is beyond the largest number becomes infinite.
 ///

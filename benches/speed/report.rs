@@ -139,7 +139,8 @@ impl Kernel for Fma {
         // Enough sums that none waits for its last addition, and few enough for 16 registers.
         const SUMS: usize = 12;
         let (a, b) = (simd.splat(black_box(0.5)), simd.splat(black_box(0.5)));
-        let mut sums = [simd.splat(black_box(1.0)); SUMS];
+        // Each starts from a value of its own, lest the compiler compute equal ones once.
+        let mut sums: [S::V; SUMS] = core::array::from_fn(|_| simd.splat(black_box(1.0)));
         for _ in 0..self.rounds {
             for sum in &mut sums {
                 *sum = sum.mul_add(a, b);

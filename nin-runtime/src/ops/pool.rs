@@ -38,8 +38,16 @@ struct Axis {
 struct Span {
     start: usize,
     len: usize,
+    /// How many of these places the window before reaches too.
+    shared: usize,
     /// Places of the window on the padded input, which is what an average divides by.
     counted: usize,
+}
+
+impl Span {
+    fn end(&self) -> usize {
+        self.start + self.len
+    }
 }
 
 impl PoolShape {
@@ -133,10 +141,28 @@ impl Axis {
     /// the input ends and ends after the input starts.
     #[inline(always)]
     fn span(&self, out: usize) -> Span {
-        let start = out * self.stride;
-        let end = (start + self.kernel).min(self.input + 2 * self.padding);
+        let place = out * self.stride;
+        let padded_end = (place + self.kernel).min(self.input + 2 * self.padding);
         let on_input = |place: usize| place.saturating_sub(self.padding).min(self.input);
-        Span { start: on_input(start), len: on_input(end) - on_input(start), counted: end - start }
+        let (start, end) = (on_input(place), on_input(padded_end));
+        let reached = if out > 0 { on_input(place - self.stride + self.kernel) } else { 0 };
+        Span {
+            start,
+            len: end - start,
+            shared: reached.saturating_sub(start).min(end - start),
+            counted: padded_end - place,
+        }
+    }
+
+    /// The places before the window of output `out` that no window reaches.
+    fn gap(&self, out: usize) -> Range<usize> {
+        let reached = if out > 0 { self.span(out - 1).end() } else { 0 };
+        reached..self.span(out).start.max(reached)
+    }
+
+    /// The places after the last window.
+    fn rest(&self) -> Range<usize> {
+        self.span(self.output - 1).end()..self.input
     }
 }
 
@@ -147,6 +173,8 @@ struct Window {
     start: usize,
     h: usize,
     w: usize,
+    /// Its first rows and columns that earlier windows reach as well.
+    shared: (usize, usize),
     /// Elements of a pixel.
     c: usize,
     /// Elements of an input row.
@@ -160,6 +188,12 @@ impl Window {
     #[inline(always)]
     fn at(&self, ky: usize, kx: usize) -> usize {
         self.start + ky * self.row + kx * self.c
+    }
+
+    /// Whether no earlier window reaches its pixel (`ky`, `kx`).
+    #[inline(always)]
+    fn is_first_at(&self, ky: usize, kx: usize) -> bool {
+        ky >= self.shared.0 && kx >= self.shared.1
     }
 }
 
@@ -185,6 +219,7 @@ unsafe fn for_each_window<S: Simd>(s: S, shape: &PoolShape, oy: usize, work: &im
             start: rows.start * row + columns.start * c,
             h: rows.len,
             w: columns.len,
+            shared: (rows.shared, columns.shared),
             c,
             row,
             counted: rows.counted * columns.counted,
@@ -199,6 +234,26 @@ unsafe fn for_each_window<S: Simd>(s: S, shape: &PoolShape, oy: usize, work: &im
                 _ => work.window(s, window, pixel),
             }
         }
+    }
+}
+
+/// Zeroes what no window reaches of the rows that output row `oy` is the first to reach, of those before
+/// them, and after the last windows. All else is first written by its first window.
+fn zero_gaps(shape: &PoolShape, oy: usize, dx: &mut [f32]) {
+    let (row, c) = (shape.input_row(), padded(shape.c));
+    let (rows, columns) = (&shape.rows, &shape.columns);
+    let mut zero = |from: usize, to: usize| dx[from..to].fill(0.0);
+    let above = rows.gap(oy);
+    zero(above.start * row, above.end * row);
+    let span = rows.span(oy);
+    for y in span.start + span.shared..span.end() {
+        for gap in (0..columns.output).map(|ox| columns.gap(ox)).chain([columns.rest()]) {
+            zero(y * row + gap.start * c, y * row + gap.end * c);
+        }
+    }
+    if oy + 1 == rows.output {
+        let below = rows.rest();
+        zero(below.start * row, below.end * row);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The mean of each window, and the way of its gradient back.
 
-use super::{PerWindow, PoolShape, Window, for_each_band, for_each_gradient, for_each_window};
+use super::{PerWindow, PoolShape, Window, for_each_band, for_each_gradient, for_each_window, zero_gaps};
 use crate::Context;
 use crate::ops::relu;
 use crate::simd::{Element, Kernel, Simd};
@@ -118,30 +118,23 @@ impl<T: Element> Kernel for Backward<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let (shape, row) = (self.shape, self.shape.input_row());
-        let (mut zeroed, mut gated) = (0, 0);
+        let mut gated = 0;
         for oy in 0..shape.rows.output {
-            // Rows are zeroed when the first window reaches them and gated after the last has left
-            // them, so that they are in cache.
-            let rows = shape.rows.span(oy);
-            let reached = (rows.start + rows.len) * row;
-            self.dx[zeroed..reached].fill(0.0);
-            zeroed = reached;
+            zero_gaps(shape, oy, self.dx);
             let work = Spread { dy: self.dy.as_ptr(), dx: self.dx.as_mut_ptr() };
             // SAFETY: dx is an image's input, dy is its output.
             unsafe { for_each_window(s, shape, oy, &work) };
             if self.gate {
-                let next = oy + 1;
-                let left = if next < shape.rows.output {
-                    shape.rows.span(next).start * row
-                } else {
-                    reached
+                // Rows are gated after the last window has left them, while they are in cache.
+                let reached = shape.rows.span(oy).end();
+                let left = match oy + 1 < shape.rows.output {
+                    true => shape.rows.span(oy + 1).start.min(reached) * row,
+                    false => reached * row,
                 };
-                let left = left.min(reached);
                 relu::run(s, &self.x[gated..left], &mut self.dx[gated..left]);
                 gated = left;
             }
         }
-        self.dx[zeroed..].fill(0.0);
     }
 }
 
@@ -163,7 +156,8 @@ impl PerWindow for Spread {
                 for ky in 0..window.h {
                     for kx in 0..window.w {
                         let d = self.dx.add(window.at(ky, kx) + i);
-                        s.store(d, s.load(d) + g);
+                        let sum = if window.is_first_at(ky, kx) { s.splat(0.0) } else { s.load(d) };
+                        s.store(d, sum + g);
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! The largest value of each window, and the way of its gradient back.
 
-use super::{PerWindow, PoolShape, Window, for_each_band, for_each_gradient, for_each_window};
+use super::{PerWindow, PoolShape, Window, for_each_band, for_each_gradient, for_each_window, zero_gaps};
 use crate::Context;
 use crate::simd::{Element, Kernel, Simd};
 use core::ops::Range;
@@ -110,13 +110,8 @@ impl<T: Element> Kernel for Backward<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let mut zeroed = 0;
         for oy in 0..self.shape.rows.output {
-            // Rows are zeroed when the first window reaches them, so that they are in cache.
-            let rows = self.shape.rows.span(oy);
-            let reached = (rows.start + rows.len) * self.shape.input_row();
-            self.dx[zeroed..reached].fill(0.0);
-            zeroed = reached;
+            zero_gaps(self.shape, oy, self.dx);
             let work = Scatter {
                 gate: self.gate,
                 x: self.x.as_ptr(),
@@ -126,7 +121,6 @@ impl<T: Element> Kernel for Backward<'_, T> {
             // SAFETY: x and dx are an image's input, dy is its output.
             unsafe { for_each_window(s, self.shape, oy, &work) };
         }
-        self.dx[zeroed..].fill(0.0);
     }
 }
 
@@ -159,7 +153,8 @@ impl<T: Element> PerWindow for Scatter<T> {
                         let at = window.at(ky, kx);
                         let here = s.eq(T::load(s, x.add(at)), max);
                         let d = self.dx.add(at + i);
-                        s.store(d, s.load(d) + s.select(here, left, zero));
+                        let sum = if window.is_first_at(ky, kx) { zero } else { s.load(d) };
+                        s.store(d, sum + s.select(here, left, zero));
                         left = s.select(here, zero, left);
                     }
                 }

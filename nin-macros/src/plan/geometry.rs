@@ -22,6 +22,11 @@ const KEPT_LEN: usize = 1 << 22;
 const LEAST_STRIP: usize = 1 << 12;
 const LARGEST_STRIP: usize = 1 << 16;
 
+/// How far the matrices of neighbouring points are apart that have `len` elements; the runtime's rule.
+fn spread(len: usize) -> usize {
+    if len > 0 && len / PANEL % 2 == 0 { len + PANEL } else { len }
+}
+
 /// A convolution as the runtime's drivers see it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConvGeometry {
@@ -63,30 +68,45 @@ impl Problem {
 
     /// Images, of `n`, over which the weights' gradient sums before it transforms back.
     fn images_per_sum(&self, n: usize) -> usize {
-        (KEPT_LEN / self.input_points()).max(self.images_per_pass(n)).min(n)
+        (KEPT_LEN / self.input_points(1)).max(self.images_per_pass(n)).min(n)
     }
 
-    /// Elements of one image's transformed input.
-    pub(crate) fn input_points(&self) -> usize {
-        self.points * self.tiles * padded(self.ci)
+    /// Elements of the transformed inputs of `images` images that go through the stages together.
+    fn input_points(&self, images: usize) -> usize {
+        self.points * spread(images * self.tiles * padded(self.ci))
     }
 
-    /// Elements of one image's transformed output, of the channels that go through the last stages
-    /// together.
-    pub(crate) fn output_points(&self) -> usize {
-        self.points * self.tiles * self.largest_group() * PANEL
+    /// Elements of their transformed outputs, of the channels that go through the last stages together.
+    fn output_points(&self, images: usize) -> usize {
+        self.points * spread(images * self.tiles * self.largest_group() * PANEL)
     }
 
-    /// Panels of output channels that go through the last stages together, at most.
-    fn largest_group(&self) -> usize {
+    /// Panels of output channels that go through the last stages together.
+    fn group(&self) -> usize {
         let panel = self.points * self.tiles.max(TILES_OF_GROUP) * PANEL;
-        let group = (GROUP_LEN / panel / 2 * 2).max(2);
-        group.min(padded(self.co) / PANEL)
+        (GROUP_LEN / panel / 2 * 2).max(2)
+    }
+
+    /// Panels of the first group, which no other exceeds.
+    fn largest_group(&self) -> usize {
+        self.group().min(padded(self.co) / PANEL)
     }
 
     /// Elements of the transformed weights.
     pub(crate) fn weight_points(&self) -> usize {
-        self.points * padded(self.co) * self.ci
+        let (panels, group) = (padded(self.co) / PANEL, self.group());
+        panels / group * self.group_points(group) + self.group_points(panels % group)
+    }
+
+    /// Elements of the transformed weights of so many panels.
+    fn group_points(&self, panels: usize) -> usize {
+        self.points * spread(panels * self.ci * PANEL)
+    }
+
+    /// Elements of work space that a pass of up to `n` images needs besides phases.
+    fn pass_work(&self, n: usize) -> usize {
+        let images = self.images_per_pass(n);
+        self.input_points(images) + self.output_points(images)
     }
 }
 
@@ -172,8 +192,7 @@ impl ConvGeometry {
             Method::Direct => n * self.strips(),
             Method::Winograd(tile) => {
                 let problem = self.forward_problem(tile);
-                let each = self.phases_len() + problem.input_points() + problem.output_points();
-                problem.images_per_pass(n) * each
+                problem.images_per_pass(n) * self.phases_len() + problem.pass_work(n)
             }
         }
     }
@@ -185,9 +204,12 @@ impl ConvGeometry {
             Method::Direct => n * self.bordered_len(),
             Method::Winograd(tile) => {
                 let problem = self.forward_problem(tile);
-                problem.images_per_pass(n) * (self.phases_len() + problem.output_points())
-                    + problem.images_per_sum(n) * problem.input_points()
-                    + problem.points * problem.largest_group() * problem.ci * PANEL
+                let images = problem.images_per_pass(n);
+                let passes = problem.images_per_sum(n).div_ceil(images);
+                images * self.phases_len()
+                    + problem.output_points(images)
+                    + passes * problem.input_points(images)
+                    + problem.group_points(problem.largest_group())
             }
         }
     }
@@ -196,10 +218,7 @@ impl ConvGeometry {
     pub(crate) fn input_gradient_work(&self, method: Method, n: usize) -> usize {
         match method {
             Method::Direct => self.direct_input_gradient_work(n),
-            Method::Winograd(tile) => {
-                let problem = self.input_gradient_problem(tile);
-                problem.images_per_pass(n) * (problem.input_points() + problem.output_points())
-            }
+            Method::Winograd(tile) => self.input_gradient_problem(tile).pass_work(n),
         }
     }
 

@@ -1,6 +1,8 @@
 //! The largest value of each window, and the way of its gradient back.
 
-use super::{PerWindow, PoolShape, Window, for_each_band, for_each_gradient, for_each_window, zero_gaps};
+use super::{
+    PerWindow, PoolShape, Window, for_each_band, for_each_gradient, for_each_window, zero_gaps,
+};
 use crate::Context;
 use crate::simd::{Element, Kernel, Simd};
 use core::ops::Range;

@@ -67,6 +67,9 @@ const TILES_OF_GROUP: usize = 24;
 /// back: 384 KiB.
 const GROUP_LEN: usize = 96 << 10;
 
+/// Floats in a cache line.
+const LINE: usize = 16;
+
 /// Elements of transformed inputs that the weights' gradient keeps, to sum over their images before it
 /// transforms back: 16 MiB.
 const KEPT_LEN: usize = 1 << 22;
@@ -134,19 +137,27 @@ impl Problem {
 
     /// Images, of `n`, over which the weights' gradient sums before it transforms back.
     const fn images_per_sum(&self, n: usize) -> usize {
-        let (pass, kept) = (self.images_per_pass(n), KEPT_LEN / self.input_points());
+        let (pass, kept) = (self.images_per_pass(n), KEPT_LEN / self.input_points(1));
         let images = if kept > pass { kept } else { pass };
         if images < n { images } else { n }
     }
 
-    /// Elements of one image's transformed input.
-    const fn input_points(&self) -> usize {
-        self.points * self.tiles() * padded(self.ci)
+    /// The passes over the images of a sum.
+    const fn passes_per_sum(&self, n: usize) -> usize {
+        match self.images_per_pass(n) {
+            0 => 0,
+            images => self.images_per_sum(n).div_ceil(images),
+        }
     }
 
-    /// Elements of one image's transformed output, of the channels of a group.
-    const fn output_points(&self) -> usize {
-        self.points * self.tiles() * self.largest_group() * PANEL
+    /// Elements of the transformed inputs of `images` images that go through the stages together.
+    const fn input_points(&self, images: usize) -> usize {
+        self.points * spread(images * self.tiles() * padded(self.ci))
+    }
+
+    /// Elements of their transformed outputs, of the channels of a group.
+    const fn output_points(&self, images: usize) -> usize {
+        self.points * spread(images * self.tiles() * self.largest_group() * PANEL)
     }
 
     /// Panels of the first group, which no other exceeds.
@@ -156,7 +167,13 @@ impl Problem {
 
     /// Elements of the transformed weights.
     const fn weight_points(&self) -> usize {
-        self.points * padded(self.co) * self.ci
+        let rest = self.panels() % self.group;
+        self.panels() / self.group * self.group_points(self.group) + self.group_points(rest)
+    }
+
+    /// Elements of the transformed weights of so many panels.
+    const fn group_points(&self, panels: usize) -> usize {
+        self.points * spread(panels * self.ci * PANEL)
     }
 
     /// Panels of output channels.
@@ -175,7 +192,7 @@ impl Problem {
     /// Where the transformed weights of a group start, which are
     /// `[points][panels of the group][ci][PANEL]`: in the order in which they are read.
     const fn weights_of(&self, group: Group) -> usize {
-        group.first * self.points * self.ci * PANEL
+        group.first / self.group * self.group_points(self.group)
     }
 
     /// Where the transformed weights of a panel start, and how far its points are apart.
@@ -183,7 +200,7 @@ impl Problem {
         let first = panel / self.group * self.group;
         let group = Group { first, panels: self.group.min(self.panels() - first) };
         let size = self.ci * PANEL;
-        (self.weights_of(group) + (panel - first) * size, group.panels * size)
+        (self.weights_of(group) + (panel - first) * size, spread(group.panels * size))
     }
 }
 
@@ -218,24 +235,36 @@ impl ConvShape {
     #[must_use]
     pub const fn winograd_work<W: Tile>(&self, n: usize) -> usize {
         let problem = Problem::forward::<W>(self);
-        let each = self.phases_len() + problem.input_points() + problem.output_points();
-        problem.images_per_pass(n) * each
+        let images = problem.images_per_pass(n);
+        images * self.phases_len() + problem.input_points(images) + problem.output_points(images)
     }
 
     /// Elements of work space that the input's gradient of `n` images needs.
     #[must_use]
     pub const fn winograd_input_gradient_work<W: Tile>(&self, n: usize) -> usize {
         let problem = Problem::input_gradient::<W>(self);
-        problem.images_per_pass(n) * (problem.input_points() + problem.output_points())
+        let images = problem.images_per_pass(n);
+        problem.input_points(images) + problem.output_points(images)
     }
 
     /// Elements of work space that the weights' gradient of `n` images needs.
     #[must_use]
     pub const fn winograd_weight_gradient_work<W: Tile>(&self, n: usize) -> usize {
         let problem = Problem::forward::<W>(self);
-        problem.images_per_pass(n) * (self.phases_len() + problem.output_points())
-            + problem.images_per_sum(n) * problem.input_points()
-            + problem.points * problem.largest_group() * problem.ci * PANEL
+        let images = problem.images_per_pass(n);
+        images * self.phases_len()
+            + problem.output_points(images)
+            + problem.passes_per_sum(n) * problem.input_points(images)
+            + problem.group_points(problem.largest_group())
+    }
+}
+
+/// How far the matrices of neighbouring points are apart that have `len` elements: an odd number of cache
+/// lines, so that the points of a tile do not compete for the same places of a cache.
+const fn spread(len: usize) -> usize {
+    match len / LINE % 2 {
+        0 if len > 0 => len + LINE,
+        _ => len,
     }
 }
 

@@ -58,7 +58,7 @@ impl Forward<'_> {
         let problem = Problem::forward::<W>(shape);
         let per_pass = problem.images_per_pass(self.n);
         let (phases, work) = work.split_at_mut(per_pass * shape.phases_len());
-        let (v, m) = work.split_at_mut(per_pass * problem.input_points());
+        let (v, m) = work.split_at_mut(problem.input_points(per_pass));
         let epilogue = |_| Epilogue::Bias { bias: self.bias, relu: self.relu };
         for first in (0..self.n).step_by(per_pass.max(1)) {
             let images = per_pass.min(self.n - first);
@@ -69,7 +69,7 @@ impl Forward<'_> {
                 self.x,
                 (first, images),
                 phases,
-                cut(v, &problem, tiles),
+                cut(v, &problem, images),
             );
             let y = &mut y[first * shape.output_len()..][..images * shape.output_len()];
             for group in problem.groups().map(|group| (&problem, group)) {
@@ -98,12 +98,12 @@ impl InputGradient<'_> {
         let shape = self.shape;
         let problem = Problem::input_gradient::<W>(shape);
         let per_pass = problem.images_per_pass(self.n);
-        let (v, m) = work.split_at_mut(per_pass * problem.input_points());
+        let (v, m) = work.split_at_mut(problem.input_points(per_pass));
         let (input, output) = (shape.input_len(), shape.output_len());
         for first in (0..self.n).step_by(per_pass.max(1)) {
             let images = per_pass.min(self.n - first);
             let tiles = images * problem.tiles();
-            let v = cut(v, &problem, tiles);
+            let v = cut(v, &problem, images);
             let field = |i: usize| Field {
                 data: &self.dy[(first + i) * output..][..output],
                 size: problem.input,
@@ -142,26 +142,23 @@ impl WeightGradient<'_> {
         bias_gradient(cx, padded(shape.co), self.dy, db);
         let (per_pass, per_sum) = (problem.images_per_pass(self.n), problem.images_per_sum(self.n));
         let (phases, work) = work.split_at_mut(per_pass * shape.phases_len());
-        let (v, work) = work.split_at_mut(per_sum * problem.input_points());
-        let (e, du) = work.split_at_mut(per_pass * problem.output_points());
+        let pass_points = problem.input_points(per_pass);
+        let (v, work) = work.split_at_mut(problem.passes_per_sum(self.n) * pass_points);
+        let (e, du) = work.split_at_mut(problem.output_points(per_pass));
         let len = shape.output_len();
         for first in (0..self.n).step_by(per_sum.max(1)) {
             // The images of a sum, and those of each pass over them.
             let images = per_sum.min(self.n - first);
             let passes = || (0..images).step_by(per_pass).map(|i| (i, per_pass.min(images - i)));
-            let points = |i: usize, images: usize| {
-                let point = problem.input_points();
-                i * point..(i + images) * point
-            };
-            for (i, images) in passes() {
-                let v = &mut v[points(i, images)];
+            for ((i, images), v) in passes().zip(v.chunks_exact_mut(pass_points)) {
+                let v = cut(v, &problem, images);
                 transform_input::<W>(cx, shape, self.x, (first + i, images), phases, v);
             }
             for group in problem.groups() {
                 let start = group.first * PANEL;
                 let part = start..start + group.channels();
-                let du = &mut du[..problem.points * group.channels() * problem.ci];
-                for (i, images) in passes() {
+                let du = &mut du[..problem.group_points(group.panels)];
+                for ((i, images), v) in passes().zip(v.chunks_exact(pass_points)) {
                     let field = |image: usize| Field {
                         data: &self.dy[(first + i + image) * len..][..len],
                         size: problem.output,
@@ -169,7 +166,7 @@ impl WeightGradient<'_> {
                     };
                     let part = part.clone();
                     scatter::<OfGradient<W>>(cx, images, problem.tiles, (0, 0), field, part, e);
-                    let (tiles, v) = (images * problem.tiles(), &v[points(i, images)]);
+                    let tiles = images * problem.tiles();
                     weight_products(cx, tiles, (&problem, group), (v, e), i > 0, du);
                 }
                 weights::add_gradient::<W>(cx, shape, (&problem, group), du, dw);
@@ -178,7 +175,7 @@ impl WeightGradient<'_> {
     }
 }
 
-/// The part of a buffer that the transformed input of `tiles` tiles takes.
-fn cut<'a>(buffer: &'a mut [f32], problem: &Problem, tiles: usize) -> &'a mut [f32] {
-    &mut buffer[..problem.points * tiles * padded(problem.ci)]
+/// The part of a buffer that the transformed input of `images` images takes.
+fn cut<'a>(buffer: &'a mut [f32], problem: &Problem, images: usize) -> &'a mut [f32] {
+    &mut buffer[..problem.input_points(images)]
 }

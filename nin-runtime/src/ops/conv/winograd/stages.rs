@@ -1,7 +1,7 @@
 //! The stages that the passes are made of: rearranging phases, transforming tiles, multiplying.
 
 use super::tile::{Grid, MAX_POINTS, Tile};
-use super::{Group, Problem, phase_kernel};
+use super::{Group, Problem, phase_kernel, spread};
 use crate::gemm::{Ahead, Axis, Finish, Gemm, Output, Start};
 use crate::ops::conv::ConvShape;
 use crate::simd::{Kernel, PANEL, Simd, padded};
@@ -79,7 +79,8 @@ pub(super) fn scatter<'a, M: Scatter>(
         let field = field(image);
         assert_eq!(field.data.len(), field.size.0 * field.size.1 * field.channels);
         assert!(part.end <= field.channels);
-        assert!(M::POINTS.0 * M::POINTS.1 * all * channels <= len);
+        let point = spread(all * channels);
+        assert!(M::POINTS.0 * M::POINTS.1 * point <= len);
         cx.isa().run(ScatterRow::<M> {
             field,
             part: part.clone(),
@@ -88,7 +89,7 @@ pub(super) fn scatter<'a, M: Scatter>(
             tiles: tiles.1,
             // SAFETY: the tile's place at the first point; `to` was held to its length.
             to: unsafe { to.as_mut_ptr().add(task * tiles.1 * channels) },
-            point: all * channels,
+            point,
             map: PhantomData,
         });
     });
@@ -183,7 +184,8 @@ pub(super) fn gather<'a, W: Tile>(
     let (tile_rows, tile_columns) = problem.tiles;
     let all = images * problem.tiles();
     assert_eq!(y.len(), images * len);
-    assert!(m.len() >= problem.points * all * group.channels());
+    let point = spread(all * group.channels());
+    assert!(m.len() >= problem.points * point);
     let y = DisjointMut::new(y);
     // A task is a row of tiles, or half of its channels where rows are too few to share evenly.
     let halves = if cx.threads() > 1 && group.panels.is_multiple_of(2) { 2 } else { 1 };
@@ -202,7 +204,7 @@ pub(super) fn gather<'a, W: Tile>(
         cx.isa().run(GatherRow::<W> {
             m: m[row_of_tiles * tile_columns * group.channels() + half * part..].as_ptr(),
             m_tile: group.channels(),
-            point: all * group.channels(),
+            point,
             part: first_channel..first_channel + part,
             size: (W::OUTPUT.0.min(problem.output.0 - y_row), problem.output.1),
             channels,
@@ -293,7 +295,8 @@ pub(super) fn products(
     m: &mut [f32],
 ) {
     let (ci, co) = (padded(problem.ci), group.channels());
-    assert!(m.len() >= problem.points * tiles * co);
+    let apart = spread(tiles * co);
+    assert!(m.len() >= problem.points * apart);
     assert_eq!(u.len(), problem.weight_points());
     let v = Points { all: v, len: tiles * ci };
     let u = Points { all: &u[problem.weights_of(group)..], len: co * problem.ci };
@@ -308,7 +311,7 @@ pub(super) fn products(
             b: u.at(point).as_ptr(),
             b_panel: problem.ci * PANEL,
             // SAFETY: each point has its own matrix in `m`.
-            c: unsafe { m.as_mut_ptr().add(point * tiles * co) },
+            c: unsafe { m.as_mut_ptr().add(point * apart) },
             output: Output { outer: 0, row: co, panel: PANEL },
             start: Start::ZERO,
             finish: Finish::Plain,
@@ -330,7 +333,8 @@ pub(super) fn weight_products(
     du: &mut [f32],
 ) {
     let (ci, co) = (padded(problem.ci), group.channels());
-    assert_eq!(du.len(), problem.points * co * problem.ci);
+    let apart = spread(co * problem.ci);
+    assert_eq!(du.len(), problem.points * apart);
     let (v, e) = (Points { all: v, len: tiles * ci }, Points { all: e, len: tiles * co });
     let du = DisjointMut::new(du);
     for_each_point(cx, problem, tiles * co, v, e, |point, ahead| {
@@ -343,7 +347,7 @@ pub(super) fn weight_products(
             b: e.at(point).as_ptr(),
             b_panel: PANEL,
             // SAFETY: each point has its own matrix in `du`.
-            c: unsafe { du.as_mut_ptr().add(point * co * problem.ci) },
+            c: unsafe { du.as_mut_ptr().add(point * apart) },
             output: Output { outer: 0, row: PANEL, panel: problem.ci * PANEL },
             start: if accumulate { Start::ACCUMULATE } else { Start::ZERO },
             finish: Finish::Plain,
@@ -354,7 +358,7 @@ pub(super) fn weight_products(
     });
 }
 
-/// A matrix for each point, one behind the other.
+/// A matrix for each point.
 #[derive(Clone, Copy)]
 struct Points<'a> {
     all: &'a [f32],
@@ -364,7 +368,7 @@ struct Points<'a> {
 
 impl<'a> Points<'a> {
     fn at(self, point: usize) -> &'a [f32] {
-        &self.all[point * self.len..][..self.len]
+        &self.all[point * spread(self.len)..][..self.len]
     }
 }
 

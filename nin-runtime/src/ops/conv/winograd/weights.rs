@@ -1,7 +1,7 @@
 //! The weights' transforms: forward, turned for the input's gradient, and back for their own.
 
 use super::tile::{Grid, MAX_POINTS, Tile};
-use super::{Group, Problem, phase_kernel};
+use super::{Group, Problem, phase_kernel, spread};
 use crate::ops::conv::ConvShape;
 use crate::simd::{Kernel, PANEL, Simd};
 use crate::{Context, DisjointMut, Order};
@@ -179,7 +179,7 @@ pub(super) fn add_gradient<W: Tile>(
     du: &[f32],
     dw: &mut [f32],
 ) {
-    assert_eq!(du.len(), problem.points * group.channels() * problem.ci);
+    assert_eq!(du.len(), problem.group_points(group.panels));
     assert_eq!(dw.len(), shape.weights_len());
     let panel = shape.depth() * PANEL;
     let dw = DisjointMut::new(dw);
@@ -192,7 +192,7 @@ pub(super) fn add_gradient<W: Tile>(
             shape,
             channels: first.min(problem.ci)..(first + share).min(problem.ci),
             du: &du[p * problem.ci * PANEL..],
-            point: group.channels() * problem.ci,
+            point: spread(group.channels() * problem.ci),
             // SAFETY: the panel's place; `dw` was held to its length.
             dw: unsafe { dw.as_mut_ptr().add((group.first + p) * panel) },
             tile: PhantomData,

@@ -22,7 +22,7 @@ use std::{
 use clap::{Parser, ValueEnum};
 
 use data::Data;
-use model::{BookTraining, FashionTraining, Model};
+use model::{BookTraining, DirectTraining, FashionTraining, Model};
 use train::{Recipe, Schedule, Task};
 
 /// Trains a Network-in-Network on Fashion-MNIST.
@@ -63,6 +63,8 @@ struct Options {
 enum Net {
     /// A net of 28 × 28 images, which learns in a minute
     Small,
+    /// The same by direct sums alone, to compare Winograd's algorithm with
+    SmallDirect,
     /// The net of "Dive into Deep Learning", on images scaled to 224 × 224, by the book's recipe
     D2l,
 }
@@ -71,7 +73,7 @@ impl Options {
     /// The net's recipe for so many training images, with what was asked for on the command line.
     fn recipe(&self, images: usize) -> Recipe {
         let recipe = match self.net {
-            Net::Small => Recipe {
+            Net::Small | Net::SmallDirect => Recipe {
                 epochs: if images > 20_000 { 12 } else { 40 },
                 batch: 32,
                 rate: 0.05,
@@ -114,6 +116,7 @@ fn main() {
     let options = Options::parse();
     let run = || match options.net {
         Net::Small => run::<FashionTraining>(&options),
+        Net::SmallDirect => run::<DirectTraining>(&options),
         Net::D2l => run::<BookTraining>(&options),
     };
     let result = match options.threads {

@@ -218,6 +218,15 @@ pub fn deviation(got: &[f64], want: &[f64]) -> f64 {
     got.iter().zip(want).map(|(g, w)| (g - w).abs() / scale).fold(0.0, worst)
 }
 
+/// The root of the mean square of `got - want`, relative to that of `want`.
+#[must_use]
+pub fn rms_error(got: &[f64], want: &[f64]) -> f64 {
+    assert_eq!(got.len(), want.len());
+    let square = |sum: f64, v: f64| sum + v * v;
+    let error = got.iter().zip(want).map(|(got, want)| got - want).fold(0.0, square);
+    (error / want.iter().copied().fold(0.0, square)).sqrt()
+}
+
 /// Holds `got` to `want` within `tolerance`, as [`deviation`] measures it.
 ///
 /// # Panics

@@ -24,7 +24,12 @@ const LARGEST_STRIP: usize = 1 << 16;
 
 /// How far the matrices of neighbouring points are apart that have `len` elements; the runtime's rule.
 fn spread(len: usize) -> usize {
-    if len > 0 && len / PANEL % 2 == 0 { len + PANEL } else { len }
+    if len > 0 && (len / PANEL).is_multiple_of(2) { len + PANEL } else { len }
+}
+
+/// Space for such a matrix; the runtime's rule.
+fn room(len: usize) -> usize {
+    len + PANEL
 }
 
 /// A convolution as the runtime's drivers see it.
@@ -73,12 +78,12 @@ impl Problem {
 
     /// Elements of the transformed inputs of `images` images that go through the stages together.
     fn input_points(&self, images: usize) -> usize {
-        self.points * spread(images * self.tiles * padded(self.ci))
+        self.points * room(images * self.tiles * padded(self.ci))
     }
 
     /// Elements of their transformed outputs, of the channels that go through the last stages together.
     fn output_points(&self, images: usize) -> usize {
-        self.points * spread(images * self.tiles * self.largest_group() * PANEL)
+        self.points * room(images * self.tiles * self.largest_group() * PANEL)
     }
 
     /// Panels of output channels that go through the last stages together.

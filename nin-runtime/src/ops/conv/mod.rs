@@ -1,6 +1,8 @@
 //! Convolution: its geometry, and the passes with their operands. How each pass is computed stands
 //! in `direct` and `winograd`.
 
+#[cfg(all(test, feature = "std"))]
+mod accuracy;
 mod border;
 mod direct;
 mod pack;

@@ -22,6 +22,12 @@ pub(super) struct Case {
     dy: Tensor,
 }
 
+/// Values that are `f32`, so that the reference starts from the same numbers, with mantissas of full length,
+/// so that products are rounded.
+fn sample(shape: [usize; 4], seed: u64) -> Tensor {
+    Tensor::sample(shape, seed).map(|v| f64::from((v * 0.9) as f32))
+}
+
 impl Case {
     pub(super) fn new(
         n: usize,
@@ -37,16 +43,10 @@ impl Case {
             shape,
             n,
             window,
-            // Rounded to f32, so that the reference starts from the same numbers.
-            x: Tensor::sample([n, ci, h, w], 1).map(|v| f64::from(v as f32)).relu(),
-            w: Tensor::sample([co, ci, window.kernel.0, window.kernel.1], 2)
-                .map(|v| f64::from(v as f32)),
-            bias: Tensor::sample([1, 1, 1, co], 3)
-                .data
-                .iter()
-                .map(|&v| f64::from(v as f32))
-                .collect(),
-            dy: Tensor::sample([n, co, ho, wo], 4).map(|v| f64::from(v as f32)),
+            x: sample([n, ci, h, w], 1).relu(),
+            w: sample([co, ci, window.kernel.0, window.kernel.1], 2),
+            bias: sample([1, 1, 1, co], 3).data,
+            dy: sample([n, co, ho, wo], 4),
         }
     }
 
@@ -100,22 +100,26 @@ impl Case {
         tolerance: f64,
         run: impl Fn(&Forward<'_>, &mut [f32]),
     ) {
-        for relu in [false, true] {
-            let y = conv2d(&self.x, &self.w, &self.bias, &self.window);
-            let want = if relu { y.relu() } else { y };
-            let mut y = vec![f32::NAN; self.n * self.shape.output_len()];
-            let bias = self.bias();
-            self.with_source(|x| {
-                run(&Forward { shape: &self.shape, n: self.n, x, bias: &bias, relu }, &mut y);
-            });
-            let got = from_nhwc(want.shape, &y);
-            assert_close(
-                &format!("{name} forward {:?}", self.shape),
-                &got.data,
-                &want.data,
-                tolerance,
-            );
+        let y = self.expected_forward();
+        for (relu, want) in [(true, y.relu()), (false, y)] {
+            let got = self.forward(relu, &run);
+            let name = format!("{name} forward {:?}", self.shape);
+            assert_close(&name, &got.data, &want.data, tolerance);
         }
+    }
+
+    pub(super) fn expected_forward(&self) -> Tensor {
+        conv2d(&self.x, &self.w, &self.bias, &self.window)
+    }
+
+    /// What a forward pass gives.
+    pub(super) fn forward(&self, relu: bool, run: impl Fn(&Forward<'_>, &mut [f32])) -> Tensor {
+        let mut y = vec![f32::NAN; self.n * self.shape.output_len()];
+        let bias = self.bias();
+        self.with_source(|x| {
+            run(&Forward { shape: &self.shape, n: self.n, x, bias: &bias, relu }, &mut y);
+        });
+        from_nhwc(self.dy.shape, &y)
     }
 
     /// Holds a weight gradient to the reference; it must add to what is there.
@@ -134,7 +138,7 @@ impl Case {
             run(&pass, &mut dw, &mut db);
         });
         let name = format!("{name} gradient {:?}", self.shape);
-        let want = conv2d_weight_gradient(&self.x, &self.dy, &self.window).map(|v| 2.0 * v);
+        let want = self.expected_weight_gradient().map(|v| 2.0 * v);
         assert_close(&name, &from_arena(&self.info(), &dw), &want.data, tolerance);
         let want: Vec<f64> = conv2d_bias_gradient(&self.dy).iter().map(|v| 2.0 * v).collect();
         let db: Vec<f64> = db.iter().map(|&v| f64::from(v)).collect();
@@ -145,6 +149,24 @@ impl Case {
         assert!((used - all).abs() <= 1e-9 * all, "{name}: padding stays zero");
     }
 
+    pub(super) fn expected_weight_gradient(&self) -> Tensor {
+        conv2d_weight_gradient(&self.x, &self.dy, &self.window)
+    }
+
+    /// What a weight gradient gives for the weights, in PyTorch's order.
+    pub(super) fn weight_gradient(
+        &self,
+        run: impl Fn(&WeightGradient<'_>, &mut [f32], &mut [f32]),
+    ) -> Vec<f64> {
+        let mut dw = vec![0.0; self.shape.weights_len()];
+        let mut db = vec![0.0; self.shape.bias_len()];
+        let dy = to_nhwc(&self.dy);
+        self.with_source(|x| {
+            run(&WeightGradient { shape: &self.shape, n: self.n, x, dy: &dy }, &mut dw, &mut db);
+        });
+        from_arena(&self.info(), &dw)
+    }
+
     /// Holds an input gradient to the reference.
     pub(super) fn check_input_gradient(
         &self,
@@ -152,17 +174,29 @@ impl Case {
         tolerance: f64,
         run: impl Fn(&InputGradient<'_>, &mut [f32]),
     ) {
-        let dy = to_nhwc(&self.dy);
-        let x = to_nhwc(&self.x);
-        let dx = conv2d_input_gradient(&self.dy, &self.w, self.x.shape, &self.window);
-        for gate in [None, Some(&x[..])] {
-            let want = if gate.is_some() { dx.gate(&self.x) } else { dx.clone() };
-            let mut dx = vec![f32::NAN; x.len()];
-            run(&InputGradient { shape: &self.shape, n: self.n, dy: &dy, gate }, &mut dx);
-            let got = from_nhwc(want.shape, &dx);
+        let dx = self.expected_input_gradient();
+        for (gated, want) in [(true, dx.gate(&self.x)), (false, dx)] {
+            let got = self.input_gradient(gated, &run);
             let name = format!("{name} input gradient {:?}", self.shape);
             assert_close(&name, &got.data, &want.data, tolerance);
         }
+    }
+
+    pub(super) fn expected_input_gradient(&self) -> Tensor {
+        conv2d_input_gradient(&self.dy, &self.w, self.x.shape, &self.window)
+    }
+
+    /// What an input gradient gives.
+    pub(super) fn input_gradient(
+        &self,
+        gated: bool,
+        run: impl Fn(&InputGradient<'_>, &mut [f32]),
+    ) -> Tensor {
+        let (dy, x) = (to_nhwc(&self.dy), to_nhwc(&self.x));
+        let gate = gated.then_some(&x[..]);
+        let mut dx = vec![f32::NAN; x.len()];
+        run(&InputGradient { shape: &self.shape, n: self.n, dy: &dy, gate }, &mut dx);
+        from_nhwc(self.x.shape, &dx)
     }
 }
 

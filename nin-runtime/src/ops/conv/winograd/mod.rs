@@ -18,7 +18,7 @@ mod tile;
 mod weights;
 
 #[cfg(all(test, feature = "std"))]
-mod tests;
+pub(super) mod tests;
 
 pub use tile::{Tile, Tiles, Transform};
 
@@ -152,12 +152,12 @@ impl Problem {
 
     /// Elements of the transformed inputs of `images` images that go through the stages together.
     const fn input_points(&self, images: usize) -> usize {
-        self.points * spread(images * self.tiles() * padded(self.ci))
+        self.points * room(images * self.tiles() * padded(self.ci))
     }
 
     /// Elements of their transformed outputs, of the channels of a group.
     const fn output_points(&self, images: usize) -> usize {
-        self.points * spread(images * self.tiles() * self.largest_group() * PANEL)
+        self.points * room(images * self.tiles() * self.largest_group() * PANEL)
     }
 
     /// Panels of the first group, which no other exceeds.
@@ -266,6 +266,12 @@ const fn spread(len: usize) -> usize {
         0 if len > 0 => len + LINE,
         _ => len,
     }
+}
+
+/// Space for a matrix that is [`spread`] from the next. Twice the elements never need more than twice
+/// the space, so that work space for one image suffices as a share for each of several.
+const fn room(len: usize) -> usize {
+    len + LINE
 }
 
 /// The kernel's size after its stride was taken apart.

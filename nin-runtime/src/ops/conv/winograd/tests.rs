@@ -5,7 +5,7 @@ use crate::ops::conv::tests::{Case, contexts};
 use crate::reference::Window;
 
 /// What transforms refer to.
-mod rt {
+pub(in crate::ops::conv) mod rt {
     pub use crate::ops::conv::winograd::Transform;
     pub use crate::simd::Vector;
     pub use core::clone::Clone;
@@ -14,7 +14,8 @@ mod rt {
 
 nin_macros::transforms!(F2x3, F3x3, F4x3, F6x3, F2x5, F4x5, F2x7);
 
-type Square<F, const M: usize, const R: usize, const T: usize> = Tiles<F, F, M, R, T, M, R, T>;
+pub(in crate::ops::conv) type Square<F, const M: usize, const R: usize, const T: usize> =
+    Tiles<F, F, M, R, T, M, R, T>;
 
 /// Holds all passes of a geometry by the tiles `W` to the reference.
 fn check<W: Tile>(
@@ -111,6 +112,22 @@ fn strides_are_taken_apart_into_phases() {
         Window::square(5, 2, 1),
         ChannelsLast,
     );
+}
+
+#[test]
+fn work_space_for_one_image_suffices_as_a_share_for_each_of_several() {
+    for size in [5, 7, 8, 13, 26] {
+        let window = (3, 3);
+        let shape = ConvShape::new((9, 20), (size, size), window, (1, 1), (1, 1), ChannelsLast);
+        let (one, two) = (
+            shape.winograd_work::<Square<F2x3, 2, 3, 4>>(1),
+            shape.winograd_work::<Square<F4x3, 4, 3, 6>>(1),
+        );
+        for n in 2..40 {
+            assert!(shape.winograd_work::<Square<F2x3, 2, 3, 4>>(n) <= n * one, "{size}, {n}");
+            assert!(shape.winograd_work::<Square<F4x3, 4, 3, 6>>(n) <= n * two, "{size}, {n}");
+        }
+    }
 }
 
 /// Its activations could be addressed, so that it has a geometry; with 16 points to 4 outputs its

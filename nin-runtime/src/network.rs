@@ -326,6 +326,28 @@ pub fn regions<const K: usize>(
     memory.get_disjoint_mut(places).expect("the parts of the memory plan do not overlap")
 }
 
+/// The pairs of `n` images; the last may be a single one.
+pub fn pairs(n: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..n).step_by(2).map(move |first| first..n.min(first + 2))
+}
+
+/// What some images have of the [`regions`] for `n` images.
+///
+/// # Panics
+/// If parts overlap or lie outside, as above.
+pub fn pair_regions<const K: usize>(
+    memory: &mut [f32],
+    n: usize,
+    pair: Range<usize>,
+    places: [Range<usize>; K],
+) -> [&mut [f32]; K] {
+    let places = places.map(|place| {
+        let start = n * place.start + pair.start * place.len();
+        start..start + pair.len() * place.len()
+    });
+    memory.get_disjoint_mut(places).expect("the parts of the memory plan do not overlap")
+}
+
 /// Brings planar images to channels last, for nets whose first layer is no convolution.
 ///
 /// images: `(c, h, w)` each; x: `(n, h, w, padded(c))`.

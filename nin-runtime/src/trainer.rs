@@ -14,6 +14,8 @@ pub trait Trainable: Network {
     const GROUP: usize;
     /// Activations and gradients of one image, as so many `f32`.
     const TRAIN_IMAGE: usize;
+    /// Gradients that are needed for a pair of images at a time, of one image, as so many `f32`.
+    const TRAIN_BRIEF: usize;
     /// Elements of work space for a group.
     const TRAIN_WORK: usize;
     /// Elements of the weights that the gradients of activations read.
@@ -45,6 +47,8 @@ pub struct Pass<'a, T> {
     pub transposed: &'a [f32],
     /// `TRAIN_IMAGE` elements for each image, by the memory plan.
     pub memory: &'a mut [f32],
+    /// `TRAIN_BRIEF` elements for each image of a pair, by the memory plan.
+    pub brief: &'a mut [f32],
     /// Work space.
     pub work: &'a mut [f32],
     /// The arena that gradients are added to.
@@ -96,6 +100,7 @@ pub struct Trainer<N, const BATCH: usize> {
     state: Buffer,
     transposed: Buffer,
     memory: Buffer,
+    brief: Buffer,
     work: Buffer,
     net: PhantomData<fn(N)>,
 }
@@ -108,6 +113,9 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
         if BATCH < N::GROUP { BATCH } else { N::GROUP }
     };
 
+    /// Images of a pair, of which there may be only one.
+    const PAIR: usize = if Self::GROUP < 2 { Self::GROUP } else { 2 };
+
     /// The bytes that a trainer with the optimizer `O` takes from the allocator.
     #[must_use]
     pub const fn bytes<O: Optimizer>() -> usize {
@@ -116,6 +124,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
             + Buffer::bytes(O::STATES * N::ARENA)
             + Buffer::bytes(N::TRANSPOSED)
             + Buffer::bytes(Self::GROUP * N::TRAIN_IMAGE)
+            + Buffer::bytes(Self::PAIR * N::TRAIN_BRIEF)
             + Buffer::bytes(N::TRAIN_WORK)
     }
 
@@ -134,6 +143,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
             state: Buffer::zeros(states * N::ARENA),
             transposed: Buffer::zeros(N::TRANSPOSED),
             memory: Buffer::zeros(Self::GROUP * N::TRAIN_IMAGE),
+            brief: Buffer::zeros(Self::PAIR * N::TRAIN_BRIEF),
             work: Buffer::zeros(N::TRAIN_WORK),
             net: PhantomData,
         }
@@ -200,6 +210,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
                     prepared,
                     transposed: &self.transposed,
                     memory: &mut self.memory[..images.len() * N::TRAIN_IMAGE],
+                    brief: &mut self.brief,
                     work: &mut self.work,
                     gradients: &mut self.gradients,
                 };

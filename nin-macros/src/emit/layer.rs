@@ -79,14 +79,42 @@ pub(super) fn store(storage: Format) -> TokenStream {
     }
 }
 
+/// What the parts of a memory plan are parts of.
+#[derive(Clone, Copy)]
+pub(super) enum Memory {
+    /// The scratch of inference.
+    Scratch,
+    /// The memory of training, for a group of images.
+    Group,
+    /// What the images `pair` have in it.
+    Pair,
+    /// Gradients that are needed for a pair of images at a time.
+    Brief,
+}
+
+impl Memory {
+    fn regions(self, places: &[TokenStream]) -> TokenStream {
+        match self {
+            Self::Scratch => quote!(rt::regions(scratch, n, [#(#places),*])),
+            Self::Group => quote!(rt::regions(memory, n, [#(#places),*])),
+            Self::Pair => quote!(rt::pair_regions(memory, n, pair.clone(), [#(#places),*])),
+            Self::Brief => quote!(rt::regions(brief, n, [#(#places),*])),
+        }
+    }
+}
+
 /// `let [x, y] = rt::regions(memory, n, […]);`, and `x` and `y` seen as what activations are kept as.
 pub(super) fn regions(
     storage: Format,
-    memory: &TokenStream,
+    memory: Memory,
     parts: &[(&str, &Range<usize>)],
 ) -> TokenStream {
+    if parts.is_empty() {
+        return TokenStream::new();
+    }
     let all = parts.iter().map(|(name, _)| format_ident!("{name}"));
-    let places = parts.iter().map(|(_, place)| range(place));
+    let places: Vec<_> = parts.iter().map(|(_, place)| range(place)).collect();
+    let regions = memory.regions(&places);
     let activations = parts.iter().filter(|(name, _)| matches!(*name, "x" | "y"));
     let activations: Vec<_> = activations.map(|(name, _)| format_ident!("{name}")).collect();
     let seen = (storage.is_narrow() && !activations.is_empty()).then(|| {
@@ -94,7 +122,7 @@ pub(super) fn regions(
         quote!(let [#(#activations),*] = [#(#activations),*].map(rt::kept_mut::<#store>);)
     });
     quote! {
-        let [#(#all),*] = rt::regions(#memory, n, [#(#places),*]);
+        let [#(#all),*] = #regions;
         #seen
     }
 }

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Ident;
 
-use super::layer;
+use super::layer::{self, Memory};
 use super::names::Names;
 use crate::net::{Net, Op};
 use crate::plan::{Method, Plan};
@@ -90,10 +90,10 @@ fn prepare(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
 
 fn infer(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     let mut blocks = Vec::new();
-    let (storage, scratch) = (net.options.storage, quote!(scratch));
+    let storage = net.options.storage;
     if let Some(place) = &plan.arranged {
         let (c, h, w) = (net.input.c, net.input.h, net.input.w);
-        let regions = layer::regions(storage, &scratch, &[("x", &place.infer)]);
+        let regions = layer::regions(storage, Memory::Scratch, &[("x", &place.infer)]);
         blocks.push(quote! {
             #regions
             rt::arrange_images(cx, n, (#c, #h, #w), images, x);
@@ -108,7 +108,7 @@ fn infer(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
         let conv = plan.conv.as_ref().filter(|conv| !conv.work.is_empty());
         let work = conv.map(|conv| ("work", &conv.work));
         let parts: Vec<_> = x.into_iter().chain(y).chain(work).collect();
-        let regions = layer::regions(storage, &scratch, &parts);
+        let regions = layer::regions(storage, Memory::Scratch, &parts);
         let work = if work.is_some() { quote!(work) } else { quote!(&mut []) };
         let call = layer::forward(layer, i, plan.conv.as_ref(), names, &work);
         blocks.push(quote!(#regions #call));

@@ -6,13 +6,13 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Ident;
 
-use super::layer;
+use super::layer::{self, Memory};
 use super::names::Names;
 use crate::net::{Layer, Net, Op};
-use crate::plan::{LayerPlan, Method, Plan, TrainPlan};
+use crate::plan::{Gradient, LayerPlan, Method, Plan, TrainPlan};
 
 pub(super) fn trainable(name: &Ident, net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
-    let TrainPlan { group, image, work, .. } = &plan.train;
+    let TrainPlan { group, image, brief, work, .. } = &plan.train;
     let transposed = plan.transposed;
     let transpose = transpose(net, plan, names);
     let train = train(net, plan, names);
@@ -20,6 +20,7 @@ pub(super) fn trainable(name: &Ident, net: &Net, plan: &Plan, names: &Names<'_>)
         impl rt::Trainable for #name {
             const GROUP: usize = #group;
             const TRAIN_IMAGE: usize = #image;
+            const TRAIN_BRIEF: usize = #brief;
             const TRAIN_WORK: usize = #work;
             const TRANSPOSED: usize = #transposed;
 
@@ -65,18 +66,20 @@ fn train(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     let mut steps = Vec::new();
     if let Some(place) = &plan.arranged {
         let (c, h, w) = (net.input.c, net.input.h, net.input.w);
-        let regions = regions(names, &[("x", &place.train)]);
+        let regions = regions(names, false, &[Part::activations("x", &place.train)]);
         steps.push(quote! {
             #regions
             rt::arrange_images(cx, n, (#c, #h, #w), images, x);
         });
     }
     let layers = || net.layers.iter().zip(&plan.layers).enumerate();
-    steps.extend(layers().map(|(i, (layer, step))| forward(i, layer, step, &plan.train, names)));
+    steps.extend(in_pairs(layers().map(|(i, (layer, step))| {
+        (step.forward_in_pairs, forward(i, layer, step, &plan.train, names))
+    })));
     steps.push(loss(net, &plan.train, names));
-    steps.extend(
-        layers().rev().map(|(i, (layer, step))| backward(i, layer, step, &plan.train, names)),
-    );
+    steps.extend(in_pairs(layers().rev().map(|(i, (layer, step))| {
+        (step.backward_in_pairs, backward(i, layer, step, &plan.train, names))
+    })));
     // What no layer of this net uses must not be bound.
     let uses_prepared = plan.prepared > 0;
     let uses_transposed = plan.transposed > 0;
@@ -85,6 +88,7 @@ fn train(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
         uses_prepared.then(|| quote!(prepared,)),
         uses_transposed.then(|| quote!(transposed,)),
         uses_dropout.then(|| quote!(seed, number,)),
+        (plan.train.brief > 0).then(|| quote!(brief,)),
     ];
     let store = layer::store(names.storage());
     quote! {
@@ -98,9 +102,56 @@ fn train(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     }
 }
 
-/// Parts of the memory of training.
-fn regions(names: &Names<'_>, parts: &[(&str, &Range<usize>)]) -> TokenStream {
-    layer::regions(names.storage(), &quote!(memory), parts)
+/// Steps in their order, where runs of those that go in pairs stand in one loop over the pairs.
+fn in_pairs(steps: impl Iterator<Item = (bool, TokenStream)>) -> Vec<TokenStream> {
+    let mut all = Vec::new();
+    let mut run = Vec::new();
+    let close = |run: &mut Vec<TokenStream>, all: &mut Vec<TokenStream>| {
+        let steps = std::mem::take(run);
+        if !steps.is_empty() {
+            all.push(quote!(for pair in rt::pairs(n) { #({ #steps })* }));
+        }
+    };
+    for (in_pairs, step) in steps {
+        if in_pairs {
+            run.push(step);
+        } else {
+            close(&mut run, &mut all);
+            all.push(step);
+        }
+    }
+    close(&mut run, &mut all);
+    all
+}
+
+/// An operand of a step, and its place in the plan.
+struct Part<'a> {
+    name: &'static str,
+    place: &'a Range<usize>,
+    brief: bool,
+}
+
+impl<'a> Part<'a> {
+    fn activations(name: &'static str, place: &'a Range<usize>) -> Self {
+        Self { name, place, brief: false }
+    }
+
+    fn gradient(name: &'static str, Gradient { place, brief }: &'a Gradient) -> Self {
+        Self { name, place, brief: *brief }
+    }
+}
+
+/// Brings a step's operands into scope, of all images or of a pair.
+fn regions(names: &Names<'_>, in_pairs: bool, parts: &[Part<'_>]) -> TokenStream {
+    let of = |brief: bool| -> Vec<_> {
+        let parts = parts.iter().filter(|part| part.brief == brief);
+        parts.map(|part| (part.name, part.place)).collect()
+    };
+    let memory = if in_pairs { Memory::Pair } else { Memory::Group };
+    let kept = layer::regions(names.storage(), memory, &of(false));
+    let brief = layer::regions(names.storage(), Memory::Brief, &of(true));
+    let count = in_pairs.then(|| quote!(let n = pair.len();));
+    quote!(#kept #count #brief)
 }
 
 /// The gate of a gradient that is given `x`, and what else there is to do: kernels read a gate of `f32`
@@ -127,21 +178,28 @@ fn forward(
 ) -> TokenStream {
     let mut parts = Vec::new();
     if let Some(x) = &plan.x {
-        parts.push(("x", &x.train));
+        parts.push(Part::activations("x", &x.train));
     }
+    let in_pairs = plan.forward_in_pairs;
     if let Op::Dropout { p } = layer.op {
-        let (regions, dropout) = (regions(names, &parts), dropout(i, p));
+        let (regions, dropout) = (regions(names, in_pairs, &parts), dropout(i, p));
         return quote!(#regions rt::dropout_forward(cx, n, #dropout, x););
     }
     if let Some(y) = &plan.y {
-        parts.push(("y", &y.train));
+        parts.push(Part::activations("y", &y.train));
     } else {
-        parts.push(("logits", &train.logits));
+        parts.push(Part::activations("logits", &train.logits));
     }
-    let regions = regions(names, &parts);
+    let regions = regions(names, in_pairs, &parts);
+    let images = images(i, in_pairs);
     let call = layer::forward(layer, i, plan.conv.as_ref(), names, &quote!(work));
     let cut = cut_logits(layer, "logits");
-    quote!(#regions #cut #call)
+    quote!(#regions #images #cut #call)
+}
+
+/// The images of a pair, if layer `i` reads images and goes in pairs.
+fn images(i: usize, in_pairs: bool) -> Option<TokenStream> {
+    (i == 0 && in_pairs).then(|| quote!(let images = &images[pair.clone()];))
 }
 
 /// The part of a row of logits' buffer that `n` images' logits take.
@@ -154,7 +212,9 @@ fn cut_logits(layer: &Layer, name: &str) -> TokenStream {
 
 fn loss(net: &Net, train: &TrainPlan, names: &Names<'_>) -> TokenStream {
     let classes = net.classes();
-    let regions = regions(names, &[("logits", &train.logits), ("dlogits", &train.dlogits)]);
+    let parts =
+        [Part::activations("logits", &train.logits), Part::activations("dlogits", &train.dlogits)];
+    let regions = regions(names, false, &parts);
     quote! {
         #regions
         let (logits, dlogits) = (&logits[..n * #classes], &mut dlogits[..n * #classes]);
@@ -169,24 +229,26 @@ fn backward(
     train: &TrainPlan,
     names: &Names<'_>,
 ) -> TokenStream {
-    let gate = plan.gate;
+    let (gate, in_pairs) = (plan.gate, plan.backward_in_pairs);
     match (&layer.op, &plan.dx) {
         (Op::Conv { .. }, _) => conv(i, layer, plan, names),
         (_, None) => TokenStream::new(),
         (Op::Dropout { p }, Some(dx)) => {
             let dropout = dropout(i, *p);
-            let x = plan.x.as_ref().filter(|_| gate).map(|x| ("x", &x.train));
-            let parts: Vec<_> = x.into_iter().chain([("dx", dx)]).collect();
-            let (regions, (gate, gating)) = (regions(names, &parts), self::gate(names, gate));
+            let x = plan.x.as_ref().filter(|_| gate).map(|x| Part::activations("x", &x.train));
+            let parts: Vec<_> = x.into_iter().chain([Part::gradient("dx", dx)]).collect();
+            let regions = regions(names, in_pairs, &parts);
+            let (gate, gating) = self::gate(names, gate);
             quote!(#regions rt::dropout_backward(cx, n, #dropout, #gate, dx); #gating)
         }
         (op, Some(dx)) => {
             let Some(x) = &plan.x else { return TokenStream::new() };
-            let mut parts = vec![("x", &x.train), ("dx", dx)];
+            let mut parts = vec![Part::activations("x", &x.train), Part::gradient("dx", dx)];
             if let Op::GlobalAvgPool = op {
-                parts.push(("dlogits", &train.dlogits));
+                parts.push(Part::activations("dlogits", &train.dlogits));
                 let (c, h, w) = (layer.input.c, layer.input.h, layer.input.w);
-                let (regions, cut) = (regions(names, &parts), cut_logits(layer, "dlogits"));
+                let (regions, cut) =
+                    (regions(names, in_pairs, &parts), cut_logits(layer, "dlogits"));
                 return quote! {
                     #regions
                     #cut
@@ -194,8 +256,8 @@ fn backward(
                 };
             }
             let Some(dy) = &plan.dy else { return TokenStream::new() };
-            parts.push(("dy", dy));
-            let (regions, name) = (regions(names, &parts), names.layer(i));
+            parts.push(Part::gradient("dy", dy));
+            let (regions, name) = (regions(names, in_pairs, &parts), names.layer(i));
             if matches!(op, Op::MaxPool { .. }) {
                 quote!(#regions rt::max_pool_backward(cx, n, &#name::SHAPE, #gate, x, dy, dx);)
             } else {
@@ -212,14 +274,15 @@ fn conv(i: usize, layer: &Layer, plan: &LayerPlan, names: &Names<'_>) -> TokenSt
         return TokenStream::new();
     };
     let (name, source) = (names.layer(i), layer::source(i));
-    let mut parts = vec![("dy", dy)];
+    let mut parts = vec![Part::gradient("dy", dy)];
     if let Some(x) = &plan.x {
-        parts.push(("x", &x.train));
+        parts.push(Part::activations("x", &x.train));
     }
     if let Some(dx) = &plan.dx {
-        parts.push(("dx", dx));
+        parts.push(Part::gradient("dx", dx));
     }
-    let regions = regions(names, &parts);
+    let regions = regions(names, plan.backward_in_pairs, &parts);
+    let images = images(i, plan.backward_in_pairs);
     let call = |method: Method| match method {
         Method::Direct => quote!(direct),
         Method::Winograd(tile) => {
@@ -245,5 +308,5 @@ fn conv(i: usize, layer: &Layer, plan: &LayerPlan, names: &Names<'_>) -> TokenSt
             #gating
         }
     });
-    quote!(#regions #weight_gradient #input_gradient)
+    quote!(#regions #images #weight_gradient #input_gradient)
 }

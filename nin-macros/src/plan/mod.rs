@@ -7,6 +7,7 @@
 mod choose;
 mod geometry;
 mod memory;
+mod pairs;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use crate::net::{Layer, Net, Op, Shape};
 use choose::Chooser;
 use geometry::ConvGeometry;
 use memory::Arena;
+use pairs::Pairs;
 
 pub(crate) use geometry::padded;
 
@@ -45,6 +47,8 @@ pub(crate) struct TrainPlan {
     pub(crate) group: usize,
     /// Activations and gradients of one image, as so many `f32`.
     pub(crate) image: usize,
+    /// Gradients that are needed for a pair of images at a time, of one image, as so many `f32`.
+    pub(crate) brief: usize,
     /// Elements of work space for a group.
     pub(crate) work: usize,
     pub(crate) logits: Range<usize>,
@@ -60,6 +64,14 @@ pub(crate) struct Place {
     pub(crate) train: Range<usize>,
 }
 
+/// The place of the gradient of activations, in units of an `f32`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Gradient {
+    pub(crate) place: Range<usize>,
+    /// Whether it is needed for a pair of images at a time; else it stands in the memory of training.
+    pub(crate) brief: bool,
+}
+
 /// One layer's part of the plan.
 #[derive(Clone, Debug)]
 pub(crate) struct LayerPlan {
@@ -67,10 +79,14 @@ pub(crate) struct LayerPlan {
     pub(crate) x: Option<Place>,
     /// What it writes; absent for the last layer, which writes logits. A dropout writes what it reads.
     pub(crate) y: Option<Place>,
-    /// The gradient of what it writes, in the memory of training.
-    pub(crate) dy: Option<Range<usize>>,
+    /// The gradient of what it writes.
+    pub(crate) dy: Option<Gradient>,
     /// The gradient of what it reads; absent where nothing before it has parameters.
-    pub(crate) dx: Option<Range<usize>>,
+    pub(crate) dx: Option<Gradient>,
+    /// Whether training takes pairs of images forward through it and its neighbours.
+    pub(crate) forward_in_pairs: bool,
+    /// The same of its way back.
+    pub(crate) backward_in_pairs: bool,
     /// Whether what it reads is the output of a ReLU, whose derivative goes into `dx`.
     pub(crate) gate: bool,
     pub(crate) conv: Option<ConvPlan>,
@@ -168,13 +184,22 @@ impl ConvChoice {
 struct Buffers<'a> {
     net: &'a Net,
     convs: &'a [Option<ConvChoice>],
+    pairs: Pairs,
     infer: Arena,
     train: Arena,
+    brief: Arena,
 }
 
 impl<'a> Buffers<'a> {
     fn new(net: &'a Net, convs: &'a [Option<ConvChoice>]) -> Self {
-        Self { net, convs, infer: Arena::default(), train: Arena::default() }
+        Self {
+            net,
+            convs,
+            pairs: Pairs::new(&net.layers, convs),
+            infer: Arena::default(),
+            train: Arena::default(),
+            brief: Arena::default(),
+        }
     }
 
     /// The step of training in which layer `i` goes backward; forward it goes in step `i`.
@@ -188,12 +213,28 @@ impl<'a> Buffers<'a> {
         i + 1 + next.iter().take_while(|layer| matches!(layer.op, Op::Dropout { .. })).count()
     }
 
+    /// The steps from the one in which layer `first` goes backward to that of layer `last`, and all in which
+    /// layers go together with these.
+    fn backward_steps(&self, first: usize, last: usize) -> (usize, usize) {
+        (self.backward(self.pairs.run(first).1), self.backward(self.pairs.run(last).0))
+    }
+
+    /// Reserves the gradient of what layer `i` writes, and says whether it is a brief one.
+    fn reserve_gradient(&mut self, i: usize) -> (usize, bool) {
+        let (len, reader) = (len(self.net.layers[i].output), self.reader(i));
+        if self.pairs.is_between(reader, i) {
+            return (self.brief.reserve(len, self.backward(reader)..=self.backward(i)), true);
+        }
+        let (from, to) = self.backward_steps(reader, i);
+        (self.train.reserve(len, from..=to), false)
+    }
+
     /// Reserves an output of `shape` that is written in step `from` and read by layer `reader`.
     fn reserve(&mut self, shape: Shape, from: usize, reader: usize) -> (usize, usize) {
         let len = len(shape) / self.net.options.storage.per_f32();
         (
             self.infer.reserve(len, from..=reader),
-            self.train.reserve(len, from..=self.backward(reader)),
+            self.train.reserve(len, from..=self.backward_steps(reader, reader).1),
         )
     }
 
@@ -220,11 +261,8 @@ impl<'a> Buffers<'a> {
             // A gradient lives from the backward step of the layer that reads it.
             let gradient = y.filter(|_| i >= first_params);
             let dy = gradient.map(|_| match layer.op {
-                Op::Dropout { .. } => usize::MAX,
-                _ => {
-                    let from = self.backward(self.reader(i));
-                    self.train.reserve(len(layer.output), from..=self.backward(i))
-                }
+                Op::Dropout { .. } => (usize::MAX, false),
+                _ => self.reserve_gradient(i),
             });
             let work = self.convs[i]
                 .as_ref()
@@ -238,15 +276,20 @@ impl<'a> Buffers<'a> {
 
         let (infer, scratch) = self.infer.place();
         let (train, image) = self.train.place();
+        let (brief, brief_len) = self.brief.place();
+        let place_gradient = |(id, is_brief): (usize, bool)| {
+            let places: &[Range<usize>] = if is_brief { &brief } else { &train };
+            Gradient { place: places[id].clone(), brief: is_brief }
+        };
         let place =
             |(i, t): (usize, usize)| Place { infer: infer[i].clone(), train: train[t].clone() };
         let (mut prepared, mut transposed) = (0, 0);
-        let mut gradient: Option<Range<usize>> = None;
+        let mut gradient: Option<Gradient> = None;
         let mut plans = Vec::new();
         for (i, &(x, y, dy, work)) in ids.iter().enumerate() {
             let dx = gradient.take();
             let in_place = matches!(layers[i].op, Op::Dropout { .. });
-            let dy = if in_place { dx.clone() } else { dy.map(|id| train[id].clone()) };
+            let dy = if in_place { dx.clone() } else { dy.map(place_gradient) };
             gradient.clone_from(&dy);
             let conv = self.convs[i].as_ref().map(|conv| {
                 let take = |total: &mut usize, len: usize| {
@@ -275,6 +318,8 @@ impl<'a> Buffers<'a> {
                 y: y.map(place),
                 dy,
                 dx,
+                forward_in_pairs: self.pairs.forward[i],
+                backward_in_pairs: self.pairs.backward[i],
                 gate: reads_relu(layers, i),
                 conv,
             });
@@ -289,6 +334,7 @@ impl<'a> Buffers<'a> {
             train: TrainPlan {
                 group: 0,
                 image,
+                brief: brief_len,
                 work: 0,
                 logits: train[logits].clone(),
                 dlogits: train[dlogits].clone(),

@@ -8,7 +8,7 @@ mod tests;
 pub use average::{avg_pool_backward, avg_pool_forward};
 pub use max::{max_pool_backward, max_pool_forward};
 
-use crate::simd::{Simd, padded};
+use crate::simd::{PANEL, Simd, padded};
 use crate::{Context, DisjointMut};
 use core::ops::Range;
 
@@ -238,22 +238,27 @@ unsafe fn for_each_window<S: Simd>(s: S, shape: &PoolShape, oy: usize, work: &im
 }
 
 /// Zeroes what no window reaches of the rows that output row `oy` is the first to reach, of those before
-/// them, and after the last windows. All else is first written by its first window.
-fn zero_gaps(shape: &PoolShape, oy: usize, dx: &mut [f32]) {
-    let (row, c) = (shape.input_row(), padded(shape.c));
+/// them, and after the last windows, in some channels. All else is first written by its first window.
+fn zero_gaps(shape: &PoolShape, oy: usize, dx: &mut Gradient<'_>) {
     let (rows, columns) = (&shape.rows, &shape.columns);
-    let mut zero = |from: usize, to: usize| dx[from..to].fill(0.0);
-    let above = rows.gap(oy);
-    zero(above.start * row, above.end * row);
+    let mut zero = |y: usize, gap: Range<usize>| {
+        for x in gap {
+            dx.pixel(shape, y * columns.input + x).fill(0.0);
+        }
+    };
+    for y in rows.gap(oy) {
+        zero(y, 0..columns.input);
+    }
     let span = rows.span(oy);
     for y in span.start + span.shared..span.end() {
         for gap in (0..columns.output).map(|ox| columns.gap(ox)).chain([columns.rest()]) {
-            zero(y * row + gap.start * c, y * row + gap.end * c);
+            zero(y, gap);
         }
     }
     if oy + 1 == rows.output {
-        let below = rows.rest();
-        zero(below.start * row, below.end * row);
+        for y in rows.rest() {
+            zero(y, 0..columns.input);
+        }
     }
 }
 
@@ -280,18 +285,45 @@ fn for_each_band<T: Send>(
     });
 }
 
-/// Calls `f(image, dx)` for the input gradient of each of `n` images, on all threads.
+/// The gradient of some channels of an image, which a task writes.
+struct Gradient<'a> {
+    dx: &'a DisjointMut<'a, f32>,
+    image: usize,
+    channels: Range<usize>,
+}
+
+impl Gradient<'_> {
+    /// The image's first element.
+    fn as_mut_ptr(&self, shape: &PoolShape) -> *mut f32 {
+        // SAFETY: `for_each_gradient` has held the gradient to the images' length.
+        unsafe { self.dx.as_mut_ptr().add(self.image * shape.input_len()) }
+    }
+
+    /// The channels of a pixel.
+    fn pixel(&mut self, shape: &PoolShape, pixel: usize) -> &mut [f32] {
+        let start = self.image * shape.input_len() + pixel * padded(shape.c);
+        // SAFETY: no other task has these channels of this image.
+        unsafe { self.dx.part(start + self.channels.start..start + self.channels.end) }
+    }
+}
+
+/// Calls `f` with parts that cover the input gradient of `n` images, on all threads.
+///
+/// With fewer images than threads, an image's channels are shared.
 fn for_each_gradient(
     cx: &Context,
     n: usize,
     shape: &PoolShape,
     dx: &mut [f32],
-    f: impl Fn(usize, &mut [f32]) + Sync,
+    f: impl Fn(Gradient<'_>) + Sync,
 ) {
-    let len = shape.input_len();
+    shape.check(n, &[dx.len()], &[]);
+    let panels = padded(shape.c) / PANEL;
+    let parts = cx.threads().div_ceil(n.max(1)).min(panels);
     let dx = DisjointMut::new(dx);
-    cx.for_each(n, n.saturating_mul(shape.work()), |image| {
-        // SAFETY: each task has its own image.
-        f(image, unsafe { dx.part(image * len..(image + 1) * len) });
+    cx.for_each(n * parts, n.saturating_mul(shape.work()), |task| {
+        let (image, part) = (task / parts, task % parts);
+        let channels = part * panels / parts * PANEL..(part + 1) * panels / parts * PANEL;
+        f(Gradient { dx: &dx, image, channels });
     });
 }

@@ -8,7 +8,7 @@ use crate::check::check;
 use crate::source::Source;
 
 /// The last writer of each element.
-struct Memory(Vec<Content>);
+struct Memory<T>(Vec<T>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Content {
@@ -22,17 +22,17 @@ enum Content {
     LogitsGradient,
 }
 
-impl Memory {
-    fn new(len: usize) -> Self {
-        Self(vec![Content::Nothing; len])
+impl<T: Copy + fmt::Debug + PartialEq> Memory<T> {
+    fn new(len: usize, nothing: T) -> Self {
+        Self(vec![nothing; len])
     }
 
-    fn write(&mut self, place: &Range<usize>, content: Content) {
+    fn write(&mut self, place: &Range<usize>, content: T) {
         self.0[place.clone()].fill(content);
     }
 
     #[track_caller]
-    fn read(&self, place: &Range<usize>, content: Content) {
+    fn read(&self, place: &Range<usize>, content: T) {
         let found = self.0[place.clone()].iter().find(|found| **found != content);
         assert_eq!(found, None, "{content:?} is gone from {place:?}");
     }
@@ -56,7 +56,7 @@ fn inputs(net: &Net) -> Vec<usize> {
 }
 
 fn play_inference(net: &Net, plan: &Plan) {
-    let mut memory = Memory::new(plan.scratch);
+    let mut memory = Memory::new(plan.scratch, Content::Nothing);
     if let Some(place) = &plan.arranged {
         memory.write(&place.infer, Content::Input(0));
     }
@@ -76,46 +76,123 @@ fn play_inference(net: &Net, plan: &Plan) {
     }
 }
 
+/// Images whose training is played: two pairs.
+const IMAGES: usize = 4;
+
+/// The memory of training, with each image's contents told apart.
+struct Training {
+    memory: Memory<(Content, usize)>,
+    brief: Memory<(Content, usize)>,
+}
+
+impl Training {
+    fn write(&mut self, images: &Range<usize>, place: &Range<usize>, content: Content) {
+        for image in images.clone() {
+            self.memory.write(&part(place, IMAGES, image), (content, image));
+        }
+    }
+
+    #[track_caller]
+    fn read(&self, images: &Range<usize>, place: &Range<usize>, content: Content) {
+        for image in images.clone() {
+            self.memory.read(&part(place, IMAGES, image), (content, image));
+        }
+    }
+
+    fn write_gradient(&mut self, images: &Range<usize>, gradient: &Gradient, content: Content) {
+        if !gradient.brief {
+            return self.write(images, &gradient.place, content);
+        }
+        for (i, image) in images.clone().enumerate() {
+            self.brief.write(&part(&gradient.place, images.len(), i), (content, image));
+        }
+    }
+
+    #[track_caller]
+    fn read_gradient(&self, images: &Range<usize>, gradient: &Gradient, content: Content) {
+        if !gradient.brief {
+            return self.read(images, &gradient.place, content);
+        }
+        for (i, image) in images.clone().enumerate() {
+            self.brief.read(&part(&gradient.place, images.len(), i), (content, image));
+        }
+    }
+}
+
+/// What image `image` of `n` has of a place.
+fn part(place: &Range<usize>, n: usize, image: usize) -> Range<usize> {
+    let start = n * place.start + image * place.len();
+    start..start + place.len()
+}
+
+/// The steps of layers in their order, each with images that go through it at a time.
+fn steps(layers: &[(usize, bool)]) -> Vec<(usize, Range<usize>)> {
+    let mut steps = Vec::new();
+    for run in layers.chunk_by(|a, b| a.1 && b.1) {
+        let size = if run[0].1 { 2 } else { IMAGES };
+        for first in (0..IMAGES).step_by(size) {
+            steps.extend(run.iter().map(|&(i, _)| (i, first..first + size)));
+        }
+    }
+    steps
+}
+
 fn play_training(net: &Net, plan: &Plan) {
     let inputs = inputs(net);
-    let mut memory = Memory::new(plan.train.image);
+    let all = 0..IMAGES;
+    let mut memory = Training {
+        memory: Memory::new(IMAGES * plan.train.image, (Content::Nothing, 0)),
+        brief: Memory::new(2 * plan.train.brief, (Content::Nothing, 0)),
+    };
     if let Some(place) = &plan.arranged {
-        memory.write(&place.train, Content::Input(0));
+        memory.write(&all, &place.train, Content::Input(0));
     }
-    for (i, (layer, step)) in net.layers.iter().zip(&plan.layers).enumerate() {
+    let layers: Vec<_> = plan.layers.iter().map(|step| step.forward_in_pairs).enumerate().collect();
+    for (i, images) in steps(&layers) {
+        let (layer, step) = (&net.layers[i], &plan.layers[i]);
         if let (Some(y), false) = (&step.y, is_dropout(layer)) {
-            memory.write(&y.train, Content::Input(i + 1));
+            memory.write(&images, &y.train, Content::Input(i + 1));
         }
         if step.y.is_none() {
-            memory.write(&plan.train.logits, Content::Logits);
+            memory.write(&images, &plan.train.logits, Content::Logits);
         }
         if let Some(x) = &step.x {
-            memory.read(&x.train, Content::Input(inputs[i]));
+            memory.read(&images, &x.train, Content::Input(inputs[i]));
         }
     }
-    memory.write(&plan.train.dlogits, Content::LogitsGradient);
-    memory.read(&plan.train.logits, Content::Logits);
-    for (i, (layer, step)) in net.layers.iter().zip(&plan.layers).enumerate().rev() {
-        let dy = match (&layer.op, &step.dy) {
-            (Op::GlobalAvgPool, _) => Some((&plan.train.dlogits, Content::LogitsGradient)),
-            (_, dy) => dy.as_ref().map(|dy| (dy, Content::Gradient(i))),
-        };
-        if let Op::Conv { .. } = layer.op {
-            assert!(dy.is_some(), "weights without a gradient");
+    memory.write(&all, &plan.train.dlogits, Content::LogitsGradient);
+    memory.read(&all, &plan.train.logits, Content::Logits);
+    let layers = plan.layers.iter().map(|step| step.backward_in_pairs).enumerate();
+    for (i, images) in steps(&layers.rev().collect::<Vec<_>>()) {
+        play_backward(net, plan, (i, &images), &mut memory);
+    }
+}
+
+fn play_backward(
+    net: &Net,
+    plan: &Plan,
+    (i, images): (usize, &Range<usize>),
+    memory: &mut Training,
+) {
+    let (layer, step) = (&net.layers[i], &plan.layers[i]);
+    let read_dy = |memory: &Training| match (&layer.op, &step.dy) {
+        (Op::GlobalAvgPool, _) => {
+            memory.read(images, &plan.train.dlogits, Content::LogitsGradient);
         }
-        if let Some((place, content)) = dy {
-            memory.read(place, content);
-        }
-        if let Some(dx) = &step.dx {
-            memory.write(dx, Content::Gradient(i - 1));
-        }
-        // All operands of a step are there at the same time; only dropouts work in place.
-        let dy = dy.filter(|_| !is_dropout(layer));
-        let x = step.x.as_ref().map(|x| (&x.train, Content::Input(inputs[i])));
-        let x = x.filter(|_| layer.params > 0 || step.dx.is_some());
-        for (place, content) in x.into_iter().chain(dy) {
-            memory.read(place, content);
-        }
+        (_, Some(dy)) => memory.read_gradient(images, dy, Content::Gradient(i)),
+        (op, None) => assert!(!matches!(op, Op::Conv { .. }), "weights without a gradient"),
+    };
+    read_dy(memory);
+    if let Some(dx) = &step.dx {
+        memory.write_gradient(images, dx, Content::Gradient(i - 1));
+    }
+    // All operands of a step are there at the same time; only dropouts work in place.
+    if !is_dropout(layer) {
+        read_dy(memory);
+    }
+    let x = step.x.as_ref().filter(|_| layer.params > 0 || step.dx.is_some());
+    if let Some(x) = x {
+        memory.read(images, &x.train, Content::Input(inputs(net)[i]));
     }
 }
 
@@ -150,7 +227,9 @@ impl Random {
 
     /// A spec that may be valid.
     fn spec(&mut self) -> String {
-        let (c, h, w) = (1 + self.below(4), 6 + self.below(20), 6 + self.below(20));
+        // Some images are so large that pairs go through the first layers.
+        let size = [20, 20, 90][self.below(3)];
+        let (c, h, w) = (1 + self.below(4), 6 + self.below(size), 6 + self.below(size));
         let mut spec = format!("Net<input({c}, {h}, {w}), ");
         for _ in 0..1 + self.below(7) {
             let width = 1 + self.below(40);

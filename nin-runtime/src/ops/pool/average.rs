@@ -1,11 +1,12 @@
 //! The mean of each window, and the way of its gradient back.
 
 use super::{
-    PerWindow, PoolShape, Window, for_each_band, for_each_gradient, for_each_window, zero_gaps,
+    Gradient, PerWindow, PoolShape, Window, for_each_band, for_each_gradient, for_each_window,
+    zero_gaps,
 };
 use crate::Context;
 use crate::ops::relu;
-use crate::simd::{Element, Kernel, Simd};
+use crate::simd::{Element, Kernel, Simd, padded};
 use core::ops::Range;
 
 /// `y[i] = mean over window i of x`, for `n` images.
@@ -46,9 +47,9 @@ pub fn avg_pool_backward<T: Element>(
     dx: &mut [f32],
 ) {
     shape.check(n, &[x.len(), dx.len()], &[dy.len()]);
-    for_each_gradient(cx, n, shape, dx, |image, dx| {
-        let x = &x[image * shape.input_len()..][..shape.input_len()];
-        let dy = &dy[image * shape.output_len()..][..shape.output_len()];
+    for_each_gradient(cx, n, shape, dx, |dx| {
+        let x = &x[dx.image * shape.input_len()..][..shape.input_len()];
+        let dy = &dy[dx.image * shape.output_len()..][..shape.output_len()];
         cx.isa().run(Backward { shape, gate, x, dy, dx });
     });
 }
@@ -105,35 +106,42 @@ impl<T: Element> PerWindow for Mean<T> {
     }
 }
 
-/// One image's gradient.
+/// The gradient of some channels of an image.
 struct Backward<'a, T> {
     shape: &'a PoolShape,
     gate: bool,
     x: &'a [T],
     dy: &'a [f32],
-    dx: &'a mut [f32],
+    dx: Gradient<'a>,
 }
 
 impl<T: Element> Kernel for Backward<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let (shape, row) = (self.shape, self.shape.input_row());
+    fn run<S: Simd>(mut self, s: S) {
+        let (shape, pixels) = (self.shape, self.shape.columns.input);
         let mut gated = 0;
         for oy in 0..shape.rows.output {
-            zero_gaps(shape, oy, self.dx);
-            let work = Spread { dy: self.dy.as_ptr(), dx: self.dx.as_mut_ptr() };
+            zero_gaps(shape, oy, &mut self.dx);
+            let work = Spread {
+                dy: self.dy.as_ptr(),
+                dx: self.dx.as_mut_ptr(shape),
+                channels: self.dx.channels.clone(),
+            };
             // SAFETY: dx is an image's input, dy is its output.
             unsafe { for_each_window(s, shape, oy, &work) };
             if self.gate {
                 // Rows are gated after the last window has left them, while they are in cache.
                 let reached = shape.rows.span(oy).end();
                 let left = match oy + 1 < shape.rows.output {
-                    true => shape.rows.span(oy + 1).start.min(reached) * row,
-                    false => reached * row,
+                    true => shape.rows.span(oy + 1).start.min(reached),
+                    false => reached,
                 };
-                relu::run(s, &self.x[gated..left], &mut self.dx[gated..left]);
+                for pixel in gated * pixels..left * pixels {
+                    let x = &self.x[pixel * padded(shape.c)..][self.dx.channels.clone()];
+                    relu::run(s, x, self.dx.pixel(shape, pixel));
+                }
                 gated = left;
             }
         }
@@ -143,15 +151,16 @@ impl<T: Element> Kernel for Backward<'_, T> {
 struct Spread {
     dy: *const f32,
     dx: *mut f32,
+    channels: Range<usize>,
 }
 
 impl PerWindow for Spread {
     #[inline(always)]
     unsafe fn window<S: Simd>(&self, s: S, window: Window, pixel: usize) {
         let divisor = s.splat(window.counted as f32);
-        let mut i = 0;
-        while i < window.c {
-            // SAFETY: `i` runs over the channels of a pixel, a multiple of the lanes, and `ky`, `kx` over
+        let mut i = self.channels.start;
+        while i < self.channels.end {
+            // SAFETY: `i` runs over channels of a pixel, a multiple of the lanes, and `ky`, `kx` over
             // the pixels of the window.
             unsafe {
                 let g = s.div(s.load(self.dy.add(pixel * window.c + i)), divisor);

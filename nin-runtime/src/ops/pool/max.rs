@@ -1,7 +1,8 @@
 //! The largest value of each window, and the way of its gradient back.
 
 use super::{
-    PerWindow, PoolShape, Window, for_each_band, for_each_gradient, for_each_window, zero_gaps,
+    Gradient, PerWindow, PoolShape, Window, for_each_band, for_each_gradient, for_each_window,
+    zero_gaps,
 };
 use crate::Context;
 use crate::simd::{Element, Kernel, Simd};
@@ -47,9 +48,9 @@ pub fn max_pool_backward<T: Element>(
     dx: &mut [f32],
 ) {
     shape.check(n, &[x.len(), dx.len()], &[dy.len()]);
-    for_each_gradient(cx, n, shape, dx, |image, dx| {
-        let x = &x[image * shape.input_len()..][..shape.input_len()];
-        let dy = &dy[image * shape.output_len()..][..shape.output_len()];
+    for_each_gradient(cx, n, shape, dx, |dx| {
+        let x = &x[dx.image * shape.input_len()..][..shape.input_len()];
+        let dy = &dy[dx.image * shape.output_len()..][..shape.output_len()];
         cx.isa().run(Backward { shape, gate, x, dy, dx });
     });
 }
@@ -98,27 +99,28 @@ impl<T: Element> PerWindow for Largest<T> {
     }
 }
 
-/// One image's gradient.
+/// The gradient of some channels of an image.
 struct Backward<'a, T> {
     shape: &'a PoolShape,
     gate: bool,
     x: &'a [T],
     dy: &'a [f32],
-    dx: &'a mut [f32],
+    dx: Gradient<'a>,
 }
 
 impl<T: Element> Kernel for Backward<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(mut self, s: S) {
         for oy in 0..self.shape.rows.output {
-            zero_gaps(self.shape, oy, self.dx);
+            zero_gaps(self.shape, oy, &mut self.dx);
             let work = Scatter {
                 gate: self.gate,
                 x: self.x.as_ptr(),
                 dy: self.dy.as_ptr(),
-                dx: self.dx.as_mut_ptr(),
+                dx: self.dx.as_mut_ptr(self.shape),
+                channels: self.dx.channels.clone(),
             };
             // SAFETY: x and dx are an image's input, dy is its output.
             unsafe { for_each_window(s, self.shape, oy, &work) };
@@ -131,15 +133,16 @@ struct Scatter<T> {
     x: *const T,
     dy: *const f32,
     dx: *mut f32,
+    channels: Range<usize>,
 }
 
 impl<T: Element> PerWindow for Scatter<T> {
     #[inline(always)]
     unsafe fn window<S: Simd>(&self, s: S, window: Window, pixel: usize) {
         let zero = s.splat(0.0);
-        let mut i = 0;
-        while i < window.c {
-            // SAFETY: `i` runs over the channels of a pixel, a multiple of the lanes, and `ky`, `kx` over
+        let mut i = self.channels.start;
+        while i < self.channels.end {
+            // SAFETY: `i` runs over channels of a pixel, a multiple of the lanes, and `ky`, `kx` over
             // the pixels of the window.
             unsafe {
                 let x = self.x.add(i);

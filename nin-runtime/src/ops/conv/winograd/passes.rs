@@ -57,6 +57,7 @@ impl Forward<'_> {
         let shape = self.shape;
         let problem = Problem::forward::<W>(shape);
         let per_pass = problem.images_per_pass(self.n);
+        check_work(work, shape.winograd_work::<W>(self.n));
         let (phases, work) = work.split_at_mut(per_pass * shape.phases_len());
         let (v, m) = work.split_at_mut(problem.input_points(per_pass));
         let epilogue = |_| Epilogue::Bias { bias: self.bias, relu: self.relu };
@@ -98,6 +99,7 @@ impl InputGradient<'_> {
         let shape = self.shape;
         let problem = Problem::input_gradient::<W>(shape);
         let per_pass = problem.images_per_pass(self.n);
+        check_work(work, shape.winograd_input_gradient_work::<W>(self.n));
         let (v, m) = work.split_at_mut(problem.input_points(per_pass));
         let (input, output) = (shape.input_len(), shape.output_len());
         for first in (0..self.n).step_by(per_pass.max(1)) {
@@ -141,6 +143,7 @@ impl WeightGradient<'_> {
         let problem = Problem::forward::<W>(shape);
         bias_gradient(cx, padded(shape.co), self.dy, db);
         let (per_pass, per_sum) = (problem.images_per_pass(self.n), problem.images_per_sum(self.n));
+        check_work(work, shape.winograd_weight_gradient_work::<W>(self.n));
         let (phases, work) = work.split_at_mut(per_pass * shape.phases_len());
         let pass_points = problem.input_points(per_pass);
         let (v, work) = work.split_at_mut(problem.passes_per_sum(self.n) * pass_points);
@@ -173,6 +176,11 @@ impl WeightGradient<'_> {
             }
         }
     }
+}
+
+/// The sizes leave a little room, so that cutting up a work space that is too short might succeed.
+fn check_work(work: &[f32], needed: usize) {
+    assert!(work.len() >= needed, "{} elements of work, {needed} are needed", work.len());
 }
 
 /// The part of a buffer that the transformed input of `images` images takes.

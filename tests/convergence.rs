@@ -65,19 +65,31 @@ impl Spread {
     }
 }
 
-fn read(part: &str) -> (Vec<Box<Image<1, 28, 28>>>, Vec<u8>) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/fashion-mnist");
-    let data = IdxDataset::read(&folder, part).expect("the subset is complete");
-    let image = |i: usize| {
-        let pixels = data.images.image(i);
-        Image::from_fn(|_, y, x| (f32::from(pixels[y * 28 + x]) / 255.0 - 0.286) / 0.353)
-    };
-    ((0..data.labels.len()).map(image).collect(), data.labels)
+/// One part of the data set.
+struct Data {
+    /// Of all images, one behind the other.
+    pixels: Vec<f32>,
+    labels: Vec<u8>,
+}
+
+impl Data {
+    fn read(part: &str) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/fashion-mnist");
+        let data = IdxDataset::read(&folder, part).expect("the subset is complete");
+        let images = (0..data.labels.len()).flat_map(|i| data.images.image(i));
+        let pixels = images.map(|&pixel| (f32::from(pixel) / 255.0 - 0.286) / 0.353).collect();
+        Self { pixels, labels: data.labels }
+    }
+
+    fn images(&self) -> &[Image<1, 28, 28>] {
+        Image::slice_from(&self.pixels).expect("whole images")
+    }
 }
 
 macro_rules! train {
     ($net:ident, $seed:expr, $training:expr, $test:expr) => {{
-        let ((images, labels), (test, answers)) = ($training, $test);
+        let (images, labels) = ($training.images(), &$training.labels);
+        let (test, answers) = ($test.images(), &$test.labels);
         let mut net = $net::with_init(Init::KaimingUniform, $seed);
         let mut trainer = $net::trainer::<BATCH>(Sgd::new(RATES[0]).momentum(0.9), $seed);
         let mut random = nin::Rng::new($seed);
@@ -90,7 +102,7 @@ macro_rules! train {
             let steps = batches.len() as f32;
             loss = 0.0;
             for batch in batches {
-                let pick: Vec<_> = batch.iter().map(|&i| &*images[i]).collect();
+                let pick: Vec<_> = batch.iter().map(|&i| &images[i]).collect();
                 let labels: Vec<u8> = batch.iter().map(|&i| labels[i]).collect();
                 loss += trainer.step(&mut net, &pick, &labels).expect("it converges") / steps;
             }
@@ -107,12 +119,12 @@ macro_rules! train {
 
 #[test]
 fn both_algorithms_end_alike_from_the_same_seeds() {
-    let (training, test) = (read("train"), read("t10k"));
+    let (training, test) = (Data::read("train"), Data::read("t10k"));
     let ends: Vec<[End; 2]> = (1..=5)
         .map(|seed| {
             let ends = [
-                train!(ByWinograd, seed, &training, &test),
-                train!(ByDirectSums, seed, &training, &test),
+                train!(ByWinograd, seed, training, test),
+                train!(ByDirectSums, seed, training, test),
             ];
             println!("seed {seed}: {ends:?}");
             ends

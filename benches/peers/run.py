@@ -74,18 +74,24 @@ class Side:
         return json.loads(answer)
 
 
-def compare(sides, net, work, batch, rounds, budget):
-    """Medians of each side that can do the work, from rounds in which all take their turn."""
+def compare(sides, rounds, budget):
+    """The median of each work by each side that can do it, from rounds in which all take their turns.
+
+    A round goes through all work, so that a time in which the machine is slow hits a part of each figure's
+    runs and not all runs of one figure.
+    """
     counts, times = {}, {}
-    for side in sides:
-        first = side.time(net, work, batch, 1)
-        if first:
-            counts[side] = max(1, min(200, int(budget * 1e3 / rounds / first[0])))
-            times[side] = []
-    for _ in range(rounds):
-        for side, count in counts.items():
-            times[side] += side.time(net, work, batch, count)
-    return {side: statistics.median(values) for side, values in times.items()}
+    for work in WORK:
+        for side in sides:
+            first = side.time(*work, 1)
+            if first:
+                counts[work, side] = max(1, min(200, int(budget * 1e3 / rounds / first[0])))
+                times[work, side] = []
+    for number in range(1, rounds + 1):
+        for (work, side), count in counts.items():
+            times[work, side] += side.time(*work, count)
+        print(f"round {number} of {rounds}", file=sys.stderr, flush=True)
+    return {key: statistics.median(values) for key, values in times.items()}
 
 
 def version(name):
@@ -122,8 +128,7 @@ def print_table(names, results, threads):
     for name in names:
         cells = []
         for work in WORK:
-            medians = results.get((threads, *work), {})
-            value, own = medians.get(name), medians.get("nin")
+            value, own = (results.get((threads, work, side)) for side in (name, "nin"))
             if value is None:
                 cells.append("–")
             elif name == "nin" or own is None:
@@ -137,7 +142,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sides", nargs="+", default=PYTHON + RUST, choices=PYTHON + RUST)
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=5, help="how often each side takes its turn")
+    parser.add_argument("--rounds", type=int, default=8, help="how often each side takes its turn")
     parser.add_argument("--budget", type=float, default=2.0, help="seconds for each figure")
     options = parser.parse_args()
     names = ["nin", *options.sides]
@@ -145,13 +150,11 @@ def main():
     results = {}
     for threads in options.threads:
         sides = [Side(name, threads) for name in names]
-        for work in WORK:
-            medians = compare(sides, *work, options.rounds, options.budget)
-            results[threads, *work] = {side.name: median for side, median in medians.items()}
-            for side, median in medians.items():
-                line = dict(zip(("net", "work", "batch"), work))
-                line |= {"threads": threads, "side": side.name, "ms": round(median, 4)}
-                print(json.dumps(line), file=sys.stderr, flush=True)
+        for (work, side), median in compare(sides, options.rounds, options.budget).items():
+            results[threads, work, side.name] = median
+            line = dict(zip(("net", "work", "batch"), work))
+            line |= {"threads": threads, "side": side.name, "ms": round(median, 4)}
+            print(json.dumps(line), file=sys.stderr, flush=True)
         for side in sides:
             side.process.stdin.close()
             side.process.wait()

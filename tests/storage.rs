@@ -8,7 +8,9 @@ mod nets;
 use nets::{D2lF16, D2lNin, Mixed, MixedBf16, MixedF16, images, labels};
 use nin::prelude::*;
 use nin::{Buffer, Threads, bf16, f16};
-use nin_runtime::reference::{self, Tensor, Window, assert_close, deviation, from_arena};
+use nin_runtime::reference::{
+    self, Tensor, Window, assert_close, deviation, from_arena, rms_error,
+};
 use nin_runtime::simd::Element;
 
 /// A path for a file of this test.
@@ -130,9 +132,7 @@ macro_rules! difference_of_gradients {
         let difference = |parameter: &nin::ParamInfo| {
             let [got, want] =
                 [trainer.gradients(), exact.gradients()].map(|all| from_arena(parameter, all));
-            let square = |sum: f64, v: f64| sum + v * v;
-            let difference = got.iter().zip(&want).map(|(got, want)| got - want).fold(0.0, square);
-            (difference / want.iter().copied().fold(0.0, square)).sqrt()
+            rms_error(&got, &want)
         };
         $wide::PARAMETERS.iter().map(difference).fold(0.0, f64::max)
     }};

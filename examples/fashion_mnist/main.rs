@@ -4,9 +4,11 @@
 //! full set, and writes the weights, the curves of loss and accuracy, and a picture of some test images
 //! with predictions. Ctrl-C saves the weights and leaves; `--resume` takes them up again.
 
+#[macro_use]
+mod net;
+
 mod data;
 mod model;
-mod net;
 mod report;
 mod train;
 

@@ -22,19 +22,9 @@ nin! {
     >
 }
 
-nin! {
+fashion_nin! {
     /// [`FashionNin`] by direct sums alone, to compare Winograd's algorithm with.
-    pub DirectFashionNin<
-        input(1, 28, 28),
-        block(32, kernel = 5, padding = 2),
-        max_pool(3, stride = 2) -> (32, 13, 13),
-        block(64, kernel = 3, padding = 1),
-        max_pool(3, stride = 2) -> (64, 6, 6),
-        dropout(0.3),
-        block(96, kernel = 3, padding = 1),
-        conv(10, kernel = 1, relu = false),
-        global_avg_pool,
-    > where algorithm = direct
+    DirectFashionNin where algorithm = direct
 }
 
 /// A net in training. Images come as flat pixels, one image after the other.

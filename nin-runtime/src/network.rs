@@ -322,13 +322,15 @@ pub fn regions<const K: usize>(
     n: usize,
     places: [Range<usize>; K],
 ) -> [&mut [f32]; K] {
-    let places = places.map(|place| n * place.start..n * place.end);
-    memory.get_disjoint_mut(places).expect("the parts of the memory plan do not overlap")
+    pair_regions(memory, n, 0..n, places)
 }
+
+/// Images of a pair.
+pub const PAIR: usize = 2;
 
 /// The pairs of `n` images; the last may be a single one.
 pub fn pairs(n: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..n).step_by(2).map(move |first| first..n.min(first + 2))
+    (0..n).step_by(PAIR).map(move |first| first..n.min(first + PAIR))
 }
 
 /// What some images have of the [`regions`] for `n` images.

@@ -1,7 +1,7 @@
 //! Training: the generated passes, the gradients' arena and the optimizer, one step at a time.
 
 use crate::masters::Masters;
-use crate::network::{MAX_TOGETHER, Network, ReadAs, with_references};
+use crate::network::{MAX_TOGETHER, Network, PAIR, ReadAs, with_references};
 use crate::simd::FlushDenormals;
 use crate::{AnyOptimizer, Buffer, Context, DisjointMut, Error, Optimizer, Result, cross_entropy};
 use core::marker::PhantomData;
@@ -114,7 +114,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     };
 
     /// Images of a pair, of which there may be only one.
-    const PAIR: usize = if Self::GROUP < 2 { Self::GROUP } else { 2 };
+    const PAIR: usize = if Self::GROUP < PAIR { Self::GROUP } else { PAIR };
 
     /// The bytes that a trainer with the optimizer `O` takes from the allocator.
     #[must_use]

@@ -1,7 +1,7 @@
 //! The register tile: `R` rows of `C` by `P` panels, all sums in registers.
 
 use super::{Finish, Gemm, Operand};
-use crate::simd::{PANEL, Simd, Vector};
+use crate::simd::{LINE, PANEL, Simd, Vector};
 
 /// Where a tile stands.
 #[derive(Clone, Copy)]
@@ -16,9 +16,6 @@ pub(super) struct Place {
 
 /// Vectors that the widest tile has to a row; tiles with fewer leave the rest unused.
 const MAX_VECTORS: usize = 4;
-
-/// Floats in a cache line.
-const LINE: usize = 16;
 
 /// Computes a tile of `height` rows, at most [`Simd::MAX_ROWS`].
 #[inline(always)]

@@ -35,6 +35,9 @@ use core::ops::{Add, Mul, Sub};
 /// Width of a weight panel and unit of channel padding, in elements.
 pub const PANEL: usize = 16;
 
+/// Floats in a cache line.
+pub(crate) const LINE: usize = 16;
+
 /// `n` rounded up to a multiple of [`PANEL`].
 #[must_use]
 pub const fn padded(n: usize) -> usize {

@@ -46,7 +46,7 @@ pub fn avg_pool_backward<T: Element>(
     dy: &[f32],
     dx: &mut [f32],
 ) {
-    shape.check(n, &[x.len(), dx.len()], &[dy.len()]);
+    shape.check(n, &[x.len()], &[dy.len()]);
     for_each_gradient(cx, n, shape, dx, |dx| {
         let x = &x[dx.image * shape.input_len()..][..shape.input_len()];
         let dy = &dy[dx.image * shape.output_len()..][..shape.output_len()];

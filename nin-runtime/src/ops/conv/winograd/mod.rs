@@ -24,7 +24,7 @@ pub use tile::{Tile, Tiles, Transform};
 
 use super::ConvShape;
 use crate::Order;
-use crate::simd::{PANEL, padded};
+use crate::simd::{LINE, PANEL, padded};
 
 /// A convolution of stride 1 over activations, as the stages see it.
 #[derive(Clone, Copy, Debug)]
@@ -66,9 +66,6 @@ const TILES_OF_GROUP: usize = 24;
 /// Elements of transformed outputs that stay in the second cache between multiplying and transforming
 /// back: 384 KiB.
 const GROUP_LEN: usize = 96 << 10;
-
-/// Floats in a cache line.
-const LINE: usize = 16;
 
 /// Elements of transformed inputs that the weights' gradient keeps, to sum over their images before it
 /// transforms back: 16 MiB.
@@ -262,10 +259,7 @@ impl ConvShape {
 /// How far the matrices of neighbouring points are apart that have `len` elements: an odd number of cache
 /// lines, so that the points of a tile do not compete for the same places of a cache.
 const fn spread(len: usize) -> usize {
-    match len / LINE % 2 {
-        0 if len > 0 => len + LINE,
-        _ => len,
-    }
+    if len > 0 && (len / LINE).is_multiple_of(2) { len + LINE } else { len }
 }
 
 /// Space for a matrix that is [`spread`] from the next. Twice the elements never need more than twice

@@ -1,7 +1,7 @@
 //! The table in a net's documentation: what each layer gives, why, and at what cost.
 
 use crate::net::{Format, Layer, Net, Op, Shape};
-use crate::plan::Plan;
+use crate::plan::{ConvPlan, LayerPlan, Plan};
 
 /// A further column of the table, with one cell for each layer.
 #[derive(Clone, Debug)]
@@ -12,20 +12,31 @@ pub(crate) struct Column {
 
 /// How each layer is computed, and what its output takes.
 pub(crate) fn columns(plan: &Plan) -> [Column; 2] {
-    let forward = plan.layers.iter().map(|layer| layer.conv.as_ref());
     let output = plan.layers.iter().map(|layer| layer.y.as_ref().map(|place| place.infer.len()));
     [
-        Column {
-            title: "computed by",
-            cells: forward
-                .map(|conv| conv.map_or(String::new(), |c| format!("{}: {}", c.forward, c.reason)))
-                .collect(),
-        },
+        Column { title: "computed by", cells: plan.layers.iter().map(computed_by).collect() },
         Column {
             title: "memory",
             cells: output.map(|len| len.map_or(String::new(), |len| memory(4 * len))).collect(),
         },
     ]
+}
+
+/// How a convolution's passes are computed, and why; gradients only where they differ from the forward pass.
+fn computed_by(layer: &LayerPlan) -> String {
+    let Some(conv) = &layer.conv else { return String::new() };
+    let ConvPlan { forward, weight_gradient, reason, .. } = conv;
+    let input_gradient = if layer.dx.is_some() { &conv.input_gradient } else { weight_gradient };
+    let gradients = if weight_gradient == input_gradient {
+        if weight_gradient == forward {
+            String::new()
+        } else {
+            format!("; gradients {weight_gradient}")
+        }
+    } else {
+        format!("; gradient of the weights {weight_gradient}, of the input {input_gradient}")
+    };
+    format!("{forward}: {reason}{gradients}")
 }
 
 /// Bytes, for people.

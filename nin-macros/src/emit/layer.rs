@@ -7,7 +7,7 @@ use quote::{format_ident, quote};
 
 use super::names::Names;
 use crate::net::{ConvParams, Format, Layer, Net, Op};
-use crate::plan::{ConvPlan, Method, Plan};
+use crate::plan::{ConvPlan, LayerPlan, Method, Plan};
 
 /// A range as an expression.
 pub(super) fn range(range: &Range<usize>) -> TokenStream {
@@ -35,7 +35,9 @@ pub(super) fn forward(
             let (weights, bias) = places(params);
             let (weights, bias) = (range(&weights), range(&bias));
             let call = match plan.forward {
-                Method::Direct => quote!(direct(cx, &params[#weights], y, #work)),
+                Method::Direct | Method::Sparse => {
+                    quote!(direct(cx, &params[#weights], y, #work))
+                }
                 Method::Winograd(tile) => {
                     let tile = names.tile(tile);
                     let prepared = range(&plan.prepared);
@@ -135,16 +137,28 @@ pub(super) fn checks(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     checks.push(
         quote!(::core::assert!(#group <= rt::MAX_TOGETHER && #together <= rt::MAX_TOGETHER);),
     );
-    for (i, (layer, plan)) in net.layers.iter().zip(&plan.layers).enumerate() {
-        let (Op::Conv { params, .. }, Some(conv)) = (&layer.op, &plan.conv) else { continue };
+    let train_work = plan.train.work;
+    for (i, (layer, LayerPlan { conv, backward_in_pairs, .. })) in
+        net.layers.iter().zip(&plan.layers).enumerate()
+    {
+        let (Op::Conv { params, .. }, Some(conv)) = (&layer.op, conv) else { continue };
         let name = names.layer(i);
         let (weights, bias) = (params.weight_len, params.bias_len);
         let work = conv.work.len();
+        if conv.weight_gradient == Method::Sparse {
+            let store = store(net.options.storage);
+            let images = if *backward_in_pairs { quote!(rt::PAIR) } else { quote!(#group) };
+            checks.push(quote! {
+                ::core::assert!(
+                    #name::SHAPE.sparse_weight_gradient_work::<#store>(#images) <= #train_work
+                );
+            });
+        }
         checks.push(quote! {
             ::core::assert!(#name::SHAPE.weights_len() == #weights && #name::SHAPE.bias_len() == #bias);
         });
         checks.push(match conv.forward {
-            Method::Direct => {
+            Method::Direct | Method::Sparse => {
                 let reads = if i == 0 { quote!(f32) } else { store(net.options.storage) };
                 quote!(::core::assert!(#name::SHAPE.direct_work::<#reads>(1) == #work);)
             }

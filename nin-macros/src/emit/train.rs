@@ -41,7 +41,7 @@ fn transpose(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
         let weights = layer::range(&layer::places(params).0);
         let to = layer::range(&conv.transposed);
         let method = match conv.input_gradient {
-            Method::Direct => quote!(transpose_weights),
+            Method::Direct | Method::Sparse => quote!(transpose_weights),
             Method::Winograd(tile) => {
                 let tile = names.tile(tile);
                 quote!(winograd_transposed::<#tile>)
@@ -285,6 +285,7 @@ fn conv(i: usize, layer: &Layer, plan: &LayerPlan, names: &Names<'_>) -> TokenSt
     let images = images(i, plan.backward_in_pairs);
     let call = |method: Method| match method {
         Method::Direct => quote!(direct),
+        Method::Sparse => quote!(sparse),
         Method::Winograd(tile) => {
             let tile = names.tile(tile);
             quote!(winograd::<#tile>)
@@ -302,9 +303,10 @@ fn conv(i: usize, layer: &Layer, plan: &LayerPlan, names: &Names<'_>) -> TokenSt
         let input_call = call(conv.input_gradient);
         let transposed = layer::range(&conv.transposed);
         let (gate, gating) = gate(names, plan.gate);
+        let work = (conv.input_gradient != Method::Sparse).then(|| quote!(work));
         quote! {
             let pass = rt::InputGradient { shape: &#name::SHAPE, n, dy, gate: #gate };
-            pass.#input_call(cx, &transposed[#transposed], dx, work);
+            pass.#input_call(cx, &transposed[#transposed], dx, #work);
             #gating
         }
     });

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::geometry::{ConvGeometry, Problem, padded};
 use super::{ConvChoice, Method, Tile};
-use crate::net::{Algorithm, Layer, Net, Op};
+use crate::net::{Algorithm, Layer, Net, Op, Shape};
 use crate::winograd::{MAX_TILE, OpCounts, cost, relative_error};
 
 /// Reading or writing one element of the transformed tiles, which do not fit the nearest caches.
@@ -19,6 +19,8 @@ const STREAM: f64 = 9.0;
 const TILE_OVERHEAD: f64 = 6.0;
 /// Direct sums reach this share of what the model says of products.
 const DIRECT_EFFICIENCY: f64 = 0.92;
+/// One value in so many that is not zero makes sparse sums pay; behind the usual pools it is one in four.
+const SPARSE: usize = 3;
 /// The largest relative rms error of a pass that is chosen without being asked for. Direct sums in
 /// f32 have about 6e-7 at these sizes.
 const ERROR_BUDGET: f64 = 1e-5;
@@ -51,6 +53,15 @@ impl<'a> Chooser<'a> {
             reason: reason.to_owned(),
             has_input_gradient,
         };
+        let direct =
+            |reason: &str| match self.leaves_few_gradients(i) && geometry.has_sparse_gradients() {
+                true => ConvChoice {
+                    weight_gradient: Method::Sparse,
+                    input_gradient: Method::Sparse,
+                    ..direct(reason)
+                },
+                false => direct(reason),
+            };
         if algorithm == Algorithm::Direct || self.net.options.algorithm == Algorithm::Direct {
             return Some(direct("as asked"));
         }
@@ -80,7 +91,7 @@ impl<'a> Chooser<'a> {
             (Method::Direct, sums_of_input)
         };
         let reason = match forward {
-            Method::Direct => "direct sums cost least".to_owned(),
+            Method::Direct | Method::Sparse => "direct sums cost least".to_owned(),
             Method::Winograd(_) => format!("{:.1} times as cheap as direct sums", sums / cost),
         };
         Some(ConvChoice {
@@ -90,6 +101,15 @@ impl<'a> Chooser<'a> {
             input_gradient,
             reason,
             has_input_gradient,
+        })
+    }
+
+    /// Whether a max pool reads layer `i` whose gradient is zero at most places, as each window hands on to one.
+    fn leaves_few_gradients(&self, i: usize) -> bool {
+        self.net.layers.get(i + 1).is_some_and(|next| {
+            let pixels = |shape: Shape| shape.h * shape.w;
+            let few = SPARSE * pixels(next.output) <= pixels(next.input);
+            few && matches!(next.op, Op::MaxPool { .. })
         })
     }
 }

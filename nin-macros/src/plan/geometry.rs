@@ -22,6 +22,10 @@ const KEPT_LEN: usize = 1 << 22;
 const LEAST_STRIP: usize = 1 << 12;
 const LARGEST_STRIP: usize = 1 << 16;
 
+/// Pixels whose lists sparse sums make at a time, and the most channels; the runtime's constants.
+const SPARSE_CHUNK: usize = 128;
+const SPARSE_CHANNELS: usize = (1 << 12) - PANEL;
+
 /// How far the matrices of neighbouring points are apart that have `len` elements; the runtime's rule.
 fn spread(len: usize) -> usize {
     if len > 0 && (len / PANEL).is_multiple_of(2) { len + PANEL } else { len }
@@ -175,7 +179,7 @@ impl ConvGeometry {
     /// Elements of the forward pass's transformed weights.
     pub(crate) fn prepared_len(&self, method: Method) -> usize {
         match method {
-            Method::Direct => 0,
+            Method::Direct | Method::Sparse => 0,
             Method::Winograd(tile) => self.forward_problem(tile).weight_points(),
         }
     }
@@ -183,7 +187,7 @@ impl ConvGeometry {
     /// Elements of the weights that the input's gradient reads.
     pub(crate) fn transposed_len(&self, method: Method) -> usize {
         match method {
-            Method::Direct => {
+            Method::Direct | Method::Sparse => {
                 padded(self.ci) * self.window.kernel.0 * self.window.kernel.1 * self.co
             }
             Method::Winograd(tile) => self.input_gradient_problem(tile).weight_points(),
@@ -195,6 +199,7 @@ impl ConvGeometry {
         match method {
             Method::Direct if self.reads_in_place() => 0,
             Method::Direct => n * self.strips(),
+            Method::Sparse => unreachable!("no forward pass is sparse"),
             Method::Winograd(tile) => {
                 let problem = self.forward_problem(tile);
                 problem.images_per_pass(n) * self.phases_len() + problem.pass_work(n)
@@ -207,6 +212,7 @@ impl ConvGeometry {
         match method {
             Method::Direct if self.reads_in_place() => 0,
             Method::Direct => n * self.bordered_len(),
+            Method::Sparse => self.sparse_weight_gradient_work(n),
             Method::Winograd(tile) => {
                 let problem = self.forward_problem(tile);
                 let images = problem.images_per_pass(n);
@@ -223,8 +229,23 @@ impl ConvGeometry {
     pub(crate) fn input_gradient_work(&self, method: Method, n: usize) -> usize {
         match method {
             Method::Direct => self.direct_input_gradient_work(n),
+            Method::Sparse => 0,
             Method::Winograd(tile) => self.input_gradient_problem(tile).pass_work(n),
         }
+    }
+
+    /// Whether there are sparse gradients: of a pointwise convolution to not too many channels.
+    pub(crate) fn has_sparse_gradients(&self) -> bool {
+        self.is_pointwise() && padded(self.co) <= SPARSE_CHANNELS
+    }
+
+    /// Elements of the input in panels, if it isn't summed where it lies, of transposed sums and of lists.
+    fn sparse_weight_gradient_work(&self, n: usize) -> usize {
+        let (ci, co) = (padded(self.ci), padded(self.co));
+        let pixels = (n * self.input.0 * self.input.1).next_multiple_of(SPARSE_CHUNK);
+        let in_place = !self.narrow && ci < 8 * PANEL;
+        let packed = if in_place { 0 } else { pixels * ci };
+        packed + co * ci + 2 * co * (SPARSE_CHUNK + 1) + co
     }
 
     /// Whether direct sums read their windows where they lie.

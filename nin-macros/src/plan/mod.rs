@@ -114,6 +114,8 @@ pub(crate) struct ConvPlan {
 pub(crate) enum Method {
     Direct,
     Winograd(Tile),
+    /// Direct sums of a gradient that leave out its zeros: the way back of a pointwise layer before a max pool.
+    Sparse,
 }
 
 /// F(m, r) for rows and for columns.
@@ -127,6 +129,7 @@ impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Direct => f.write_str("direct"),
+            Self::Sparse => f.write_str("sparse, as the pool leaves them"),
             Self::Winograd(Tile { rows: (mr, rr), columns: (mc, rc) }) => {
                 write!(f, "Winograd F({mr}×{mc}, {rr}×{rc})")
             }
@@ -141,6 +144,8 @@ const MIN_GROUP: usize = 8;
 /// Images that inference takes through the net together: enough for the matrix products of small layers,
 /// and few enough for their activations to stay in cache.
 const TOGETHER: usize = 4;
+/// The runtime's constant.
+const PAIR: usize = 2;
 /// The runtime's `MAX_TOGETHER`.
 const MAX_GROUP: usize = 64;
 
@@ -152,8 +157,12 @@ impl Plan {
         let mut plan = Buffers::new(net, &convs).plan();
         let group = (GROUP_BUDGET / plan.train.image.max(1)).clamp(MIN_GROUP, MAX_GROUP);
         plan.train.group = group;
-        plan.train.work =
-            convs.iter().flatten().map(|conv| conv.train_work(group)).max().unwrap_or(0);
+        let work = convs.iter().zip(&plan.layers).filter_map(|(conv, layer)| {
+            let images = |in_pairs: bool| if in_pairs { PAIR } else { group };
+            let (forward, backward) = (layer.forward_in_pairs, layer.backward_in_pairs);
+            Some(conv.as_ref()?.train_work(images(forward), images(backward)))
+        });
+        plan.train.work = work.max().unwrap_or(0);
         plan
     }
 }
@@ -171,11 +180,11 @@ struct ConvChoice {
 }
 
 impl ConvChoice {
-    /// Work space that the largest of its passes over `n` images takes.
-    fn train_work(&self, n: usize) -> usize {
-        let forward = self.geometry.forward_work(self.forward, n);
-        let weights = self.geometry.weight_gradient_work(self.weight_gradient, n);
-        let input = self.geometry.input_gradient_work(self.input_gradient, n);
+    /// Work space that the largest of its passes takes, which go over so many images.
+    fn train_work(&self, forward: usize, backward: usize) -> usize {
+        let forward = self.geometry.forward_work(self.forward, forward);
+        let weights = self.geometry.weight_gradient_work(self.weight_gradient, backward);
+        let input = self.geometry.input_gradient_work(self.input_gradient, backward);
         forward.max(weights).max(if self.has_input_gradient { input } else { 0 })
     }
 }

@@ -56,13 +56,13 @@ fn without_lone(all: &[bool]) -> Vec<bool> {
 
 fn forward(conv: &ConvChoice) -> bool {
     match conv.forward {
-        Method::Direct => true,
+        Method::Direct | Method::Sparse => true,
         Method::Winograd(tile) => conv.geometry.forward_problem(tile).images_per_pass(2) == 1,
     }
 }
 
 /// Winograd's weight gradient sums over images before it transforms back.
 fn backward(conv: &ConvChoice) -> bool {
-    conv.weight_gradient == Method::Direct
-        && (conv.input_gradient == Method::Direct || !conv.has_input_gradient)
+    let by_image = |method: Method| matches!(method, Method::Direct | Method::Sparse);
+    by_image(conv.weight_gradient) && (by_image(conv.input_gradient) || !conv.has_input_gradient)
 }

@@ -3,7 +3,7 @@
 /// The instruction sets that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Features {
-    /// AVX2, FMA and F16C.
+    /// AVX2, FMA, F16C and POPCNT.
     pub(super) avx2: bool,
     /// These, and the foundation of AVX-512.
     pub(super) avx512f: bool,
@@ -13,7 +13,7 @@ impl Features {
     #[cfg(feature = "std")]
     pub(super) fn get() -> Self {
         use std::is_x86_feature_detected as has;
-        let avx2 = has!("avx2") && has!("fma") && has!("f16c");
+        let avx2 = has!("avx2") && has!("fma") && has!("f16c") && has!("popcnt");
         Self { avx2, avx512f: avx2 && has!("avx512f") }
     }
 
@@ -38,7 +38,8 @@ impl Features {
     #[allow(unused_unsafe, reason = "`__cpuid` is unsafe for older compilers that we support")]
     fn ask() -> Self {
         use core::arch::x86_64::{__cpuid, __cpuid_count};
-        const FMA_OSXSAVE_F16C: u32 = 1 << 12 | 1 << 27 | 1 << 29;
+        // FMA, POPCNT, OSXSAVE and F16C.
+        const FIRST: u32 = 1 << 12 | 1 << 23 | 1 << 27 | 1 << 29;
         const AVX2: u32 = 1 << 5;
         const AVX512F: u32 = 1 << 16;
         // What the system saves of each program: the registers of SSE and AVX, and those of AVX-512.
@@ -47,7 +48,7 @@ impl Features {
         let neither = Self { avx2: false, avx512f: false };
         // SAFETY: every x86-64 processor has the instruction.
         let (leaves, first) = unsafe { (__cpuid(0).eax, __cpuid(1).ecx) };
-        if leaves < 7 || first & FMA_OSXSAVE_F16C != FMA_OSXSAVE_F16C {
+        if leaves < 7 || first & FIRST != FIRST {
             return neither;
         }
         // SAFETY: the system has switched the instruction on, says OSXSAVE.

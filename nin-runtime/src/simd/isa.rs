@@ -102,14 +102,14 @@ impl Isa {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,f16c")]
+#[target_feature(enable = "avx2,fma,f16c,popcnt")]
 fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: this function is entered only where the instructions are there.
     kernel.run(unsafe { super::x86::Avx2::new() })
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,f16c,avx512f")]
+#[target_feature(enable = "avx2,fma,f16c,popcnt,avx512f")]
 fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: this function is entered only where the instructions are there.
     kernel.run(unsafe { super::x86::Avx512::new() })

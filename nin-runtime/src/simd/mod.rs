@@ -169,6 +169,47 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `a` where the mask is true, else `b`.
     fn select(self, mask: Self::Mask, a: Self::V, b: Self::V) -> Self::V;
 
+    /// Writes the values of `v` that are not zero to `values`, one after another, and of the value in each
+    /// lane `i` the number `first + i·step` to `places`; returns how many they are. NaN is not zero.
+    ///
+    /// # Safety
+    /// Both must be valid for writing [`LANES`](Self::LANES) elements, all of which may be overwritten.
+    #[inline(always)]
+    unsafe fn store_nonzero(
+        self,
+        v: Self::V,
+        (first, step): (u32, u32),
+        values: *mut f32,
+        places: *mut u32,
+    ) -> usize {
+        let mut lanes = [0.0; PANEL];
+        // SAFETY: a panel is at least one register, and `count` never exceeds `i`.
+        unsafe {
+            self.store(lanes.as_mut_ptr(), v);
+            let mut count = 0;
+            for (i, value) in lanes[..Self::LANES].iter().enumerate() {
+                *values.add(count) = *value;
+                *places.add(count) = first + i as u32 * step;
+                count += usize::from(*value != 0.0);
+            }
+            count
+        }
+    }
+
+    /// Transposes [`LANES`](Self::LANES) rows of as many values, `from_row` apart, to rows `to_row` apart.
+    ///
+    /// # Safety
+    /// The rows must be valid for reading and writing, and must not overlap.
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        for i in 0..Self::LANES {
+            for j in 0..Self::LANES {
+                // SAFETY: the caller's promise.
+                unsafe { *to.add(j * to_row + i) = *from.add(i * from_row + j) };
+            }
+        }
+    }
+
     /// Where `v` is NaN.
     #[inline(always)]
     fn is_nan(self, v: Self::V) -> Self::Mask {

@@ -143,6 +143,96 @@ fn a_mask_with_one_true_lane_counts_as_any() {
     }
 }
 
+/// What [`Simd::store_nonzero`] makes of a panel's registers, one after another.
+struct Nonzero<'a>(&'a [f32; PANEL]);
+
+impl Kernel for Nonzero<'_> {
+    type Output = (Vec<f32>, Vec<u32>);
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Self::Output {
+        let (mut values, mut places) = (vec![f32::NAN; 2 * PANEL], vec![u32::MAX; 2 * PANEL]);
+        let mut count = 0;
+        for (i, lanes) in self.0.chunks_exact(S::LANES).enumerate() {
+            let numbers = ((i * S::LANES * 3) as u32 + 5, 3);
+            // SAFETY: each chunk is one register, and there is room for one more than the panel's.
+            count += unsafe {
+                let v = s.load(lanes.as_ptr());
+                s.store_nonzero(
+                    v,
+                    numbers,
+                    values[count..].as_mut_ptr(),
+                    places[count..].as_mut_ptr(),
+                )
+            };
+        }
+        values.truncate(count);
+        places.truncate(count);
+        (values, places)
+    }
+}
+
+#[test]
+fn what_is_not_zero_is_stored_with_its_place() {
+    for isa in Isa::available() {
+        for pattern in 0..=u16::MAX {
+            let value = |i: usize| match i {
+                3 => f32::NAN,
+                _ => i as f32 - 20.0,
+            };
+            let zero = |i: usize| if i % 2 == 0 { 0.0 } else { -0.0 };
+            let is_set = |i: &usize| pattern >> i & 1 == 1;
+            let panel = core::array::from_fn(|i| if is_set(&i) { value(i) } else { zero(i) });
+            let (values, places) = isa.run(Nonzero(&panel));
+            let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            let want: Vec<f32> = (0..PANEL).filter(is_set).map(value).collect();
+            assert_eq!(bits(&values), bits(&want), "{} {pattern:b}", isa.name());
+            let want: Vec<u32> = (0..PANEL).filter(is_set).map(|i| i as u32 * 3 + 5).collect();
+            assert_eq!(places, want, "{} {pattern:b}", isa.name());
+        }
+    }
+}
+
+/// Transposes a square of [`PANEL`] rows, whose rows are `from_row` and `to_row` apart.
+struct Transpose<'a> {
+    from: &'a [f32],
+    from_row: usize,
+    to: &'a mut [f32],
+    to_row: usize,
+}
+
+impl Kernel for Transpose<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for i in (0..PANEL).step_by(S::LANES) {
+            for j in (0..PANEL).step_by(S::LANES) {
+                let from = self.from[i * self.from_row + j..].as_ptr();
+                let to = self.to[j * self.to_row + i..].as_mut_ptr();
+                // SAFETY: both squares have the rows that are read and written.
+                unsafe { s.transpose(from, self.from_row, to, self.to_row) };
+            }
+        }
+    }
+}
+
+#[test]
+fn a_square_is_transposed() {
+    for isa in Isa::available() {
+        let (from_row, to_row) = (PANEL + 3, PANEL + 1);
+        let from: Vec<f32> = (0..PANEL * from_row).map(|i| i as f32).collect();
+        let mut to = vec![f32::NAN; PANEL * to_row];
+        isa.run(Transpose { from: &from, from_row, to: &mut to, to_row });
+        for (j, row) in to.chunks(to_row).enumerate() {
+            for (i, &value) in row[..PANEL].iter().enumerate() {
+                assert_eq!(value, from[i * from_row + j], "{} ({j}, {i})", isa.name());
+            }
+            assert!(row[PANEL].is_nan(), "{}: nothing else is written", isa.name());
+        }
+    }
+}
+
 /// Numbers after a way through another format: narrowed into it, and widened again.
 fn through<T: Element>(isa: Isa, values: &[f32]) -> Vec<f32> {
     let mut narrow = vec![T::from_f32(0.0); values.len()];

@@ -1,11 +1,11 @@
-//! AVX2 with FMA and F16C, and AVX-512F.
+//! AVX2 with FMA, F16C and POPCNT, and AVX-512F.
 
 use super::{Simd, Vector};
 use core::arch::x86_64::*;
 use core::ops::{Add, Mul, Sub};
 use half::{bf16, f16};
 
-/// The token for AVX2, FMA and F16C.
+/// The token for AVX2, FMA, F16C and POPCNT.
 #[derive(Clone, Copy)]
 pub struct Avx2(());
 
@@ -220,6 +220,59 @@ impl Simd for Avx2 {
         // SAFETY: the token exists only where the instructions do.
         F32x8(unsafe { _mm256_blendv_ps(b.0, a.0, mask) })
     }
+
+    #[inline(always)]
+    unsafe fn store_nonzero(
+        self,
+        v: F32x8,
+        (first, step): (u32, u32),
+        values: *mut f32,
+        places: *mut u32,
+    ) -> usize {
+        const LANES: [u32; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
+        // SAFETY: the caller vouches for eight elements of each.
+        unsafe {
+            let nonzero = _mm256_cmp_ps::<_CMP_NEQ_UQ>(v.0, _mm256_setzero_ps());
+            let mask = _mm256_movemask_ps(nonzero) as u32;
+            let order = _mm256_loadu_si256(PICKED[mask as usize].as_ptr().cast());
+            let lanes = _mm256_loadu_si256(LANES.as_ptr().cast());
+            let steps = _mm256_mullo_epi32(lanes, _mm256_set1_epi32(step as i32));
+            let all = _mm256_add_epi32(steps, _mm256_set1_epi32(first as i32));
+            _mm256_storeu_ps(values, _mm256_permutevar8x32_ps(v.0, order));
+            _mm256_storeu_si256(places.cast(), _mm256_permutevar8x32_epi32(all, order));
+            mask.count_ones() as usize
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        // SAFETY: the caller vouches for eight rows of eight.
+        unsafe {
+            let mut rows = [_mm256_setzero_ps(); 8];
+            for (i, row) in rows.iter_mut().enumerate() {
+                *row = _mm256_loadu_ps(from.add(i * from_row));
+            }
+            let mut pairs = rows;
+            for i in (0..8).step_by(2) {
+                pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+                pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+            }
+            // Register `i` then has columns `i % 4` and `i % 4 + 4` of four rows.
+            let mut fours = pairs;
+            for i in (0..8).step_by(4) {
+                for j in 0..2 {
+                    let (a, b) = (pairs[i + j], pairs[i + j + 2]);
+                    fours[i + 2 * j] = _mm256_shuffle_ps::<0b01_00_01_00>(a, b);
+                    fours[i + 2 * j + 1] = _mm256_shuffle_ps::<0b11_10_11_10>(a, b);
+                }
+            }
+            for i in 0..4 {
+                let (a, b) = (fours[i], fours[i + 4]);
+                _mm256_storeu_ps(to.add(i * to_row), _mm256_permute2f128_ps::<0x20>(a, b));
+                _mm256_storeu_ps(to.add((i + 4) * to_row), _mm256_permute2f128_ps::<0x31>(a, b));
+            }
+        }
+    }
 }
 
 impl Simd for Avx512 {
@@ -342,4 +395,92 @@ impl Simd for Avx512 {
         // SAFETY: the token exists only where the instructions do.
         F32x16(unsafe { _mm512_mask_blend_ps(mask, b.0, a.0) })
     }
+
+    #[inline(always)]
+    unsafe fn store_nonzero(
+        self,
+        v: F32x16,
+        (first, step): (u32, u32),
+        values: *mut f32,
+        places: *mut u32,
+    ) -> usize {
+        const LANES: [u32; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+        // SAFETY: the caller vouches for sixteen elements of each.
+        unsafe {
+            let mask = _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(v.0, _mm512_setzero_ps());
+            let lanes = _mm512_loadu_si512(LANES.as_ptr().cast());
+            let steps = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(step as i32));
+            let all = _mm512_add_epi32(steps, _mm512_set1_epi32(first as i32));
+            // Compressed in the register: doing so on the way to memory is slow on some processors.
+            let picked = _mm512_maskz_compress_ps(mask, v.0);
+            let all = _mm512_maskz_compress_epi32(mask, all);
+            let count = mask.count_ones() as usize;
+            if count <= 8 {
+                // Half as many stores lie across cache lines.
+                _mm256_storeu_ps(values, _mm512_castps512_ps256(picked));
+                _mm256_storeu_si256(places.cast(), _mm512_castsi512_si256(all));
+            } else {
+                _mm512_storeu_ps(values, picked);
+                _mm512_storeu_si512(places.cast(), all);
+            }
+            count
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        // SAFETY: the caller vouches for sixteen rows of sixteen.
+        unsafe {
+            let mut rows = [_mm512_setzero_ps(); 16];
+            for (i, row) in rows.iter_mut().enumerate() {
+                *row = _mm512_loadu_ps(from.add(i * from_row));
+            }
+            let mut pairs = rows;
+            for i in (0..16).step_by(2) {
+                pairs[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+                pairs[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+            }
+            // Quarter `q` of register `i` then has column `4q + i % 4` of four rows.
+            let mut fours = pairs;
+            for i in (0..16).step_by(4) {
+                for j in 0..2 {
+                    let (a, b) = (pairs[i + j], pairs[i + j + 2]);
+                    fours[i + 2 * j] = _mm512_shuffle_ps::<0b01_00_01_00>(a, b);
+                    fours[i + 2 * j + 1] = _mm512_shuffle_ps::<0b11_10_11_10>(a, b);
+                }
+            }
+            for i in 0..4 {
+                let [a, b, c, d] = [fours[i], fours[i + 4], fours[i + 8], fours[i + 12]];
+                // Quarters 0 and 1, and 2 and 3, of eight rows each.
+                let low = _mm512_shuffle_f32x4::<0b01_00_01_00>(a, b);
+                let high = _mm512_shuffle_f32x4::<0b11_10_11_10>(a, b);
+                let low_after = _mm512_shuffle_f32x4::<0b01_00_01_00>(c, d);
+                let high_after = _mm512_shuffle_f32x4::<0b11_10_11_10>(c, d);
+                for (at, half, after) in [(0, low, low_after), (8, high, high_after)] {
+                    let even = _mm512_shuffle_f32x4::<0b10_00_10_00>(half, after);
+                    let odd = _mm512_shuffle_f32x4::<0b11_01_11_01>(half, after);
+                    _mm512_storeu_ps(to.add((i + at) * to_row), even);
+                    _mm512_storeu_ps(to.add((i + at + 4) * to_row), odd);
+                }
+            }
+        }
+    }
 }
+
+/// For each mask of eight lanes the numbers of the lanes in it, in order.
+static PICKED: [[u32; 8]; 256] = {
+    let mut all = [[0; 8]; 256];
+    let mut mask = 0;
+    while mask < 256 {
+        let (mut lane, mut count) = (0, 0);
+        while lane < 8 {
+            if mask >> lane & 1 == 1 {
+                all[mask][count] = lane;
+                count += 1;
+            }
+            lane += 1;
+        }
+        mask += 1;
+    }
+    all
+};

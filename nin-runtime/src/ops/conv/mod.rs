@@ -6,6 +6,7 @@ mod accuracy;
 mod border;
 mod direct;
 mod pack;
+mod sparse;
 #[cfg(all(test, feature = "std"))]
 mod tests;
 pub mod winograd;

@@ -57,6 +57,20 @@ impl Case {
         Self { x: self.x.map(round), w: self.w.map(round), bias, ..self }
     }
 
+    /// The same with an output's gradient of which, as behind a max pool, most is zero: all but one value in
+    /// `apart` of each pixel, at other places from pixel to pixel.
+    fn mostly_zero(self, apart: usize) -> Self {
+        let [_, channels, h, w] = self.dy.shape;
+        let mut dy = self.dy;
+        for (i, value) in dy.data.iter_mut().enumerate() {
+            let (channel, pixel) = (i / (h * w) % channels, i % (h * w));
+            if (channel * 7 + pixel * 3) % apart != 0 {
+                *value = 0.0;
+            }
+        }
+        Self { dy, ..self }
+    }
+
     fn info(&self) -> ParamInfo {
         let shape: &'static [usize] = Vec::leak(self.w.shape.to_vec());
         ParamInfo { name: "weight", shape, offset: 0, order: self.shape.order }
@@ -267,6 +281,40 @@ fn direct_passes_agree_with_the_reference() {
                         pass.direct(&cx, &transposed, dx, &mut work);
                     });
                 }
+            }
+        }
+    }
+}
+
+/// Pointwise convolutions with few and many pixels and channels, of all widths of sums.
+#[test]
+fn sparse_gradients_agree_with_the_reference() {
+    for (n, channels, input) in [
+        (1, (1, 1), (1, 1)),
+        (2, (16, 16), (3, 4)),
+        (3, (20, 33), (5, 7)),
+        (1, (96, 40), (9, 11)),
+        (2, (40, 96), (13, 13)),
+        (1, (130, 52), (16, 16)),
+        (3, (64, 100), (12, 11)),
+        (1, (18, 700), (8, 8)),
+    ] {
+        for apart in [1, 2, 5, 1000] {
+            let window = Window::square(1, 1, 0);
+            let case =
+                Case::new(n, channels, input, window, Order::ChannelsLast).mostly_zero(apart);
+            let (shape, weights) = (&case.shape, case.weights());
+            for (name, cx) in contexts() {
+                let name = format!("{name} sparse, one of {apart}");
+                case.check_weight_gradient(&name, 4e-6, |pass, dw, db| {
+                    let mut work = vec![f32::NAN; shape.sparse_weight_gradient_work::<f32>(n)];
+                    pass.sparse(&cx, dw, db, &mut work);
+                });
+                let mut transposed = vec![f32::NAN; shape.transposed_len()];
+                shape.transpose_weights(&cx, &weights, &mut transposed);
+                case.check_input_gradient(&name, 2e-6, |pass, dx| {
+                    pass.sparse(&cx, &transposed, dx);
+                });
             }
         }
     }

@@ -1,0 +1,286 @@
+//! The gradients of a pointwise convolution by sums that leave out the zeros of its output's gradient.
+//!
+//! A max pool hands its gradient on to one pixel a window and channel: of 3×3 windows with stride 2, less than
+//! a quarter of the gradient is not zero. So for each row of a sum there is first made a list of the
+//! values that are not zero and of where that stands which they multiply; then the rows that the list names
+//! are summed, some panels at a time, in registers.
+//!
+//! Both gradients are such sums. The input's sums rows of the transposed weights for each pixel. The
+//! weights' sums pixels of the input for each output channel: its lists are made of transposed
+//! squares of the gradient, and its sums come out transposed too.
+
+mod lists;
+mod sum;
+
+use super::direct::bias_gradient;
+use super::{ConvShape, InputGradient, Source, WeightGradient};
+use crate::simd::{Element, Format, Kernel, PANEL, Simd, as_f32, padded};
+use crate::{Context, DisjointMut};
+use core::ops::Range;
+use lists::{ChannelLists, MAX_CHANNELS, PixelLists};
+use sum::{Rows, Width};
+
+/// Pixels whose lists the weights' gradient makes at a time: four panels of them fill the first cache.
+const CHUNK: usize = 128;
+/// Of a product by whole matrices, about what these sums cost.
+const COST: usize = 3;
+
+impl ConvShape {
+    /// Whether there are sparse gradients: of a pointwise convolution to not too many channels.
+    #[must_use]
+    pub const fn has_sparse_gradients(&self) -> bool {
+        self.is_pointwise() && padded(self.co) <= MAX_CHANNELS
+    }
+
+    /// Elements of work space that the sparse weight gradient of `n` images, kept as `X`, needs.
+    #[must_use]
+    pub const fn sparse_weight_gradient_work<X: Element>(&self, n: usize) -> usize {
+        let parts = self.sparse_parts::<X>(n);
+        parts[0] + parts[1] + 2 * parts[2] + parts[3]
+    }
+
+    /// Elements of the input in panels, of the transposed sums, of the lists' values and as many places,
+    /// and of where lists end.
+    const fn sparse_parts<X: Element>(&self, n: usize) -> [usize; 4] {
+        let (ci, co) = (padded(self.ci), padded(self.co));
+        let chunks = (n * self.input.0 * self.input.1).div_ceil(CHUNK);
+        let packed = if self.sums_in_place::<X>() { 0 } else { chunks * CHUNK * ci };
+        [packed, co * ci, co * (CHUNK + 1), co]
+    }
+
+    /// Whether pixels are summed where they lie: those of more channels would, some panels at a time, get in
+    /// each other's way in the first cache.
+    const fn sums_in_place<X: Element>(&self) -> bool {
+        matches!(X::FORMAT, Format::F32) && padded(self.ci) < 8 * PANEL
+    }
+}
+
+impl InputGradient<'_> {
+    /// Writes the gradient of the input of a pointwise convolution, from
+    /// [transposed weights](ConvShape::transpose_weights), and leaves out the zeros of `dy`.
+    ///
+    /// # Panics
+    /// If a slice does not have the length that the geometry says, or the convolution has no
+    /// [sparse gradients](ConvShape::has_sparse_gradients).
+    pub fn sparse(&self, cx: &Context, transposed: &[f32], dx: &mut [f32]) {
+        self.check(dx);
+        let shape = self.shape;
+        assert!(shape.has_sparse_gradients(), "sparse gradients of {shape:?}");
+        assert_eq!(transposed.len(), shape.transposed_len(), "transposed weights of {shape:?}");
+        let pixels = self.n * shape.input.0 * shape.input.1;
+        let (ci, co) = (padded(shape.ci), padded(shape.co));
+        let tasks = if cx.threads() > 1 { 4 * cx.threads() } else { 1 };
+        let share = pixels.div_ceil(tasks).max(1);
+        let dx = DisjointMut::new(dx);
+        cx.for_each(pixels.div_ceil(share), self.n * shape.macs() / COST, |task| {
+            let pixels = task * share..((task + 1) * share).min(pixels);
+            let input = pixels.start * ci..pixels.end * ci;
+            cx.isa().run(InputPart {
+                channels: (shape.ci, shape.co),
+                dy: &self.dy[pixels.start * co..pixels.end * co],
+                transposed,
+                gate: self.gate.map(|gate| &gate[input.clone()]),
+                // SAFETY: each task has its own pixels.
+                dx: unsafe { dx.part(input) },
+            });
+        });
+    }
+}
+
+/// The input's gradient of some pixels.
+struct InputPart<'a> {
+    channels: (usize, usize),
+    dy: &'a [f32],
+    transposed: &'a [f32],
+    gate: Option<&'a [f32]>,
+    dx: &'a mut [f32],
+}
+
+impl Kernel for InputPart<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (ci, co) = (padded(self.channels.0), padded(self.channels.1));
+        let panel = self.channels.1 * PANEL;
+        let mut lists = PixelLists::new();
+        let (mut dy, mut first) = (self.dy, 0);
+        while !dy.is_empty() {
+            let pixels = lists.fill(s, dy, self.channels.1);
+            for Width { panels, count } in Width::shares(s, ci / PANEL, panel) {
+                let rows = Rows { start: self.transposed[panels * panel..].as_ptr(), panel };
+                for pixel in 0..pixels {
+                    let at = (first + pixel) * ci + panels * PANEL;
+                    let gate = self.gate.map(|gate| gate[at..at + count * PANEL].as_ptr());
+                    let to = &mut self.dx[at..at + count * PANEL];
+                    // SAFETY: places are those of output channels, each of which is a row of the
+                    // transposed weights' panels; the gate has as many values as are written.
+                    unsafe { rows.sum(s, lists.get(pixel), count, false, gate, to) };
+                }
+            }
+            dy = &dy[pixels * co..];
+            first += pixels;
+        }
+    }
+}
+
+impl<X: Element> WeightGradient<'_, X> {
+    /// Adds the gradients of weights and bias of a pointwise convolution to `dw` and `db`, laid out as in the
+    /// arena, and leaves out the zeros of `dy`.
+    ///
+    /// # Panics
+    /// If a slice does not have the length that the geometry says, `work` at least
+    /// [`sparse_weight_gradient_work`](ConvShape::sparse_weight_gradient_work), or the convolution has no
+    /// [sparse gradients](ConvShape::has_sparse_gradients).
+    pub fn sparse(&self, cx: &Context, dw: &mut [f32], db: &mut [f32], work: &mut [f32]) {
+        self.check(dw, db);
+        let Self { shape, n, dy, .. } = *self;
+        assert!(shape.has_sparse_gradients(), "sparse gradients of {shape:?}");
+        let Source::Activations(x) = self.x else { unreachable!("it reads no images") };
+        let (ci, co) = (padded(shape.ci), padded(shape.co));
+        bias_gradient(cx, co, dy, db);
+
+        let [packed, sums, values, ends] = shape.sparse_parts::<X>(n);
+        let (packed, work) = work.split_at_mut(packed);
+        let (sums, work) = work.split_at_mut(sums);
+        let (lists, work) = work.split_at_mut(2 * values);
+        let x = match as_f32(x) {
+            Some(x) if shape.sums_in_place::<X>() => {
+                Pixels { x, chunk: CHUNK * ci, row: ci, panel: PANEL }
+            }
+            _ => {
+                pack(cx, ci, x, packed);
+                Pixels { x: packed, chunk: CHUNK * ci, row: PANEL, panel: CHUNK * PANEL }
+            }
+        };
+
+        let panels = shape.panels();
+        let tasks = if cx.threads() > 1 { panels.min(2 * cx.threads()) } else { 1 };
+        let (dw, sums) = (DisjointMut::new(dw), DisjointMut::new(sums));
+        let (lists, ends) = (DisjointMut::new(lists), DisjointMut::new(&mut work[..ends]));
+        cx.for_each(tasks, n * shape.macs() / COST, |task| {
+            let panels = task * panels / tasks..(task + 1) * panels / tasks;
+            let channels = panels.start * PANEL..panels.end * PANEL;
+            let list = 2 * (CHUNK + 1);
+            // SAFETY: each task has its own output channels.
+            cx.isa().run(unsafe {
+                WeightPart {
+                    input_channels: shape.ci,
+                    channels: channels.clone(),
+                    dy,
+                    dy_row: co,
+                    x,
+                    sums: sums.part(channels.start * ci..channels.end * ci),
+                    lists: ChannelLists::new(
+                        lists.part(channels.start * list..channels.end * list),
+                        ends.part(channels),
+                    ),
+                    dw: dw.part(panels.start * shape.ci * PANEL..panels.end * shape.ci * PANEL),
+                }
+            });
+        });
+    }
+}
+
+/// Writes activations of `c` padded channels as `[chunk][c / PANEL][CHUNK][PANEL]`, so that what a
+/// sum of some panels reads is near.
+fn pack<X: Element>(cx: &Context, c: usize, x: &[X], packed: &mut [f32]) {
+    let packed = DisjointMut::new(packed);
+    cx.for_each(x.len().div_ceil(CHUNK * c), x.len(), |chunk| {
+        let len = CHUNK * c;
+        let x = &x[chunk * len..((chunk + 1) * len).min(x.len())];
+        // SAFETY: each task has its own chunk.
+        let to = unsafe { packed.part(chunk * len..(chunk + 1) * len) };
+        cx.isa().run(Pack { c, x, to });
+    });
+}
+
+/// Writes one chunk's pixels.
+struct Pack<'a, X> {
+    c: usize,
+    x: &'a [X],
+    to: &'a mut [f32],
+}
+
+impl<X: Element> Kernel for Pack<'_, X> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for (pixel, x) in self.x.chunks_exact(self.c).enumerate() {
+            for (panel, x) in x.chunks_exact(PANEL).enumerate() {
+                let to = &mut self.to[(panel * CHUNK + pixel) * PANEL..][..PANEL];
+                for i in (0..PANEL).step_by(S::LANES) {
+                    // SAFETY: a panel is whole registers.
+                    unsafe { s.store(to[i..].as_mut_ptr(), X::load(s, x[i..].as_ptr())) };
+                }
+            }
+        }
+    }
+}
+
+/// Activations as the weights' gradient reads them.
+#[derive(Clone, Copy)]
+struct Pixels<'a> {
+    x: &'a [f32],
+    /// Elements of a chunk of pixels.
+    chunk: usize,
+    /// How far its pixels are apart, and its panels.
+    row: usize,
+    panel: usize,
+}
+
+/// The weights' gradient of some output channels.
+struct WeightPart<'a> {
+    input_channels: usize,
+    channels: Range<usize>,
+    dy: &'a [f32],
+    dy_row: usize,
+    x: Pixels<'a>,
+    /// `[output channels][padded input channels]`.
+    sums: &'a mut [f32],
+    lists: ChannelLists<'a>,
+    dw: &'a mut [f32],
+}
+
+impl Kernel for WeightPart<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        let ci = padded(self.input_channels);
+        let Pixels { x, chunk, row, panel } = self.x;
+        let chunks = self.dy.chunks(CHUNK * self.dy_row).zip(x.chunks(chunk));
+        for (i, (dy, x)) in chunks.enumerate() {
+            self.lists.fill(s, dy, self.dy_row, self.channels.start, row);
+            for Width { panels, count } in Width::shares(s, ci / PANEL, CHUNK * PANEL) {
+                let rows = Rows { start: x[panels * panel..].as_ptr(), panel };
+                for (channel, sums) in self.sums.chunks_exact_mut(ci).enumerate() {
+                    let to = &mut sums[panels * PANEL..(panels + count) * PANEL];
+                    // SAFETY: places are those of the chunk's pixels, each a row of its panels.
+                    unsafe { rows.sum(s, self.lists.get(channel), count, i > 0, None, to) };
+                }
+            }
+        }
+        if !self.dy.is_empty() {
+            self.add_transposed(s, ci);
+        }
+    }
+}
+
+impl WeightPart<'_> {
+    /// Adds the sums to the gradient, whose panels are of output channels.
+    #[inline(always)]
+    fn add_transposed<S: Simd>(&mut self, s: S, ci: usize) {
+        let panels = self.dw.chunks_exact_mut(self.input_channels * PANEL);
+        for (sums, dw) in self.sums.chunks_exact(PANEL * ci).zip(panels) {
+            for (k, dw) in dw.chunks_mut(PANEL * PANEL).enumerate() {
+                let mut square = [0.0; PANEL * PANEL];
+                lists::transpose(s, &sums[k * PANEL..], ci, &mut square, PANEL);
+                for (dw, sum) in dw.iter_mut().zip(square) {
+                    *dw += sum;
+                }
+            }
+        }
+    }
+}

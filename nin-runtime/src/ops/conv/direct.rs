@@ -7,7 +7,7 @@
 mod forward;
 mod weight_gradient;
 
-pub(super) use weight_gradient::bias_gradient;
+pub(super) use weight_gradient::{ColumnSums, bias_gradient};
 
 use super::border::Border;
 use super::{ConvShape, InputGradient, Source};

@@ -12,7 +12,7 @@
 mod lists;
 mod sum;
 
-use super::direct::bias_gradient;
+use super::direct::ColumnSums;
 use super::{ConvShape, InputGradient, Source, WeightGradient};
 use crate::simd::{Element, Format, Kernel, PANEL, Simd, as_f32, padded};
 use crate::{Context, DisjointMut};
@@ -138,7 +138,6 @@ impl<X: Element> WeightGradient<'_, X> {
         assert!(shape.has_sparse_gradients(), "sparse gradients of {shape:?}");
         let Source::Activations(x) = self.x else { unreachable!("it reads no images") };
         let (ci, co) = (padded(shape.ci), padded(shape.co));
-        bias_gradient(cx, co, dy, db);
 
         let [packed, sums, values, ends] = shape.sparse_parts::<X>(n);
         let (packed, work) = work.split_at_mut(packed);
@@ -155,8 +154,9 @@ impl<X: Element> WeightGradient<'_, X> {
         };
 
         let panels = shape.panels();
-        let tasks = if cx.threads() > 1 { panels.min(2 * cx.threads()) } else { 1 };
-        let (dw, sums) = (DisjointMut::new(dw), DisjointMut::new(sums));
+        // One task a thread: each brings the pixels near for its channels alone.
+        let tasks = panels.min(cx.threads());
+        let (dw, db, sums) = (DisjointMut::new(dw), DisjointMut::new(db), DisjointMut::new(sums));
         let (lists, ends) = (DisjointMut::new(lists), DisjointMut::new(&mut work[..ends]));
         cx.for_each(tasks, n * shape.macs() / COST, |task| {
             let panels = task * panels / tasks..(task + 1) * panels / tasks;
@@ -173,8 +173,9 @@ impl<X: Element> WeightGradient<'_, X> {
                     sums: sums.part(channels.start * ci..channels.end * ci),
                     lists: ChannelLists::new(
                         lists.part(channels.start * list..channels.end * list),
-                        ends.part(channels),
+                        ends.part(channels.clone()),
                     ),
+                    db: db.part(channels),
                     dw: dw.part(panels.start * shape.ci * PANEL..panels.end * shape.ci * PANEL),
                 }
             });
@@ -241,6 +242,7 @@ struct WeightPart<'a> {
     sums: &'a mut [f32],
     lists: ChannelLists<'a>,
     dw: &'a mut [f32],
+    db: &'a mut [f32],
 }
 
 impl Kernel for WeightPart<'_> {
@@ -252,7 +254,9 @@ impl Kernel for WeightPart<'_> {
         let Pixels { x, chunk, row, panel } = self.x;
         let chunks = self.dy.chunks(CHUNK * self.dy_row).zip(x.chunks(chunk));
         for (i, (dy, x)) in chunks.enumerate() {
-            self.lists.fill(s, dy, self.dy_row, self.channels.start, row);
+            let first = self.channels.start;
+            self.lists.fill(s, dy, self.dy_row, first, row);
+            ColumnSums { x: dy, stride: self.dy_row, first, sums: self.db }.run(s);
             for Width { panels, count } in Width::shares(s, ci / PANEL, CHUNK * PANEL) {
                 let rows = Rows { start: x[panels * panel..].as_ptr(), panel };
                 for (channel, sums) in self.sums.chunks_exact_mut(ci).enumerate() {

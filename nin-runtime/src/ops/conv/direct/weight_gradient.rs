@@ -236,11 +236,11 @@ pub(in super::super) fn bias_gradient(cx: &Context, co: usize, dy: &[f32], db: &
 }
 
 /// Adds the sums of a matrix's columns, from `first` on, to `sums`, of whole panels.
-struct ColumnSums<'a> {
-    x: &'a [f32],
-    stride: usize,
-    first: usize,
-    sums: &'a mut [f32],
+pub(in super::super) struct ColumnSums<'a> {
+    pub(in super::super) x: &'a [f32],
+    pub(in super::super) stride: usize,
+    pub(in super::super) first: usize,
+    pub(in super::super) sums: &'a mut [f32],
 }
 
 impl Kernel for ColumnSums<'_> {

@@ -1,8 +1,9 @@
-//! Convolutions of the nets in `nets` and some more: all passes, by both algorithms.
+//! Convolutions of the nets in `nets` and some more: all passes, by all algorithms.
 
 use criterion::Criterion;
 use nin_runtime::ops::conv::winograd::{Tile, Tiles};
 use nin_runtime::ops::conv::{ConvShape, Forward, InputGradient, Source, WeightGradient};
+use nin_runtime::ops::pool::{PoolShape, max_pool_backward};
 use nin_runtime::simd::{Isa, padded};
 use nin_runtime::{Buffer, Context, Order};
 
@@ -31,6 +32,8 @@ const BATCH: usize = 4;
 struct Layer {
     name: String,
     shape: ConvShape,
+    /// Of its output.
+    channels: usize,
     /// Whether it reads the images, which need no gradient.
     planar: bool,
     /// Of one image's forward pass, by direct sums.
@@ -39,6 +42,11 @@ struct Layer {
     y: Buffer,
     weights: Buffer,
     bias: Buffer,
+}
+
+/// Padded channels of activations are zero.
+fn clear_padding(activations: &mut Buffer, c: usize) {
+    activations.chunks_exact_mut(padded(c)).for_each(|pixel| pixel[c..].fill(0.0));
 }
 
 impl Layer {
@@ -55,15 +63,11 @@ impl Layer {
         let (kernel2, stride2, padding2) = (pair(kernel), pair(stride), pair(padding));
         let shape = ConvShape::new((ci, co), pair(size), kernel2, stride2, padding2, order);
         let (h, w) = shape.output();
-        // Padded channels of activations are zero.
         let mut x = values(BATCH * shape.input_len());
         let mut y = values(BATCH * shape.output_len());
-        let clear = |buffer: &mut Buffer, c: usize| {
-            buffer.chunks_exact_mut(padded(c)).for_each(|pixel| pixel[c..].fill(0.0));
-        };
-        clear(&mut y, co);
+        clear_padding(&mut y, co);
         if order == Order::ChannelsLast {
-            clear(&mut x, ci);
+            clear_padding(&mut x, ci);
         }
         let mut weights = values(shape.weights_len());
         let depth = kernel * kernel * ci;
@@ -72,6 +76,7 @@ impl Layer {
         Self {
             name: format!("{kernel}×{kernel}{stride} {ci}→{co}, {h}×{w}"),
             shape,
+            channels: co,
             planar: order == Order::Planar,
             flops: 2 * (depth * co * h * w) as u64,
             x,
@@ -81,29 +86,46 @@ impl Layer {
         }
     }
 
-    /// Times the three passes, each given its operands, as far as the layer has them.
-    fn bench(
+    /// Images planar and apart, or activations.
+    fn images(&self) -> Vec<&[f32]> {
+        self.x.chunks_exact(self.shape.input_len()).collect()
+    }
+
+    /// The input of the first `n` images.
+    fn source<'a>(&'a self, images: &'a [&'a [f32]], n: usize) -> Source<'a> {
+        match self.planar {
+            true => Source::Images(&images[..n]),
+            false => Source::Activations(&self.x[..n * self.shape.input_len()]),
+        }
+    }
+
+    /// Times the forward pass, given its operands.
+    fn bench_forward(
         &self,
         group: &mut Group<'_>,
         mut forward: impl FnMut(Forward<'_>, &mut [f32]),
+    ) {
+        let (shape, images) = (&self.shape, self.images());
+        let x = self.source(&images, 1);
+        let pass = Forward { shape, n: 1, x, bias: &self.bias, relu: true };
+        let mut out = Buffer::zeros(shape.output_len());
+        group.bench(&format!("{}: forward", self.name), Work::Flops(self.flops), || {
+            forward(pass, &mut out);
+        });
+    }
+
+    /// Times the gradients, each given its operands, as far as the layer has them.
+    fn bench_gradients(
+        &self,
+        group: &mut Group<'_>,
         mut weight_gradient: impl FnMut(WeightGradient<'_>, &mut [f32], &mut [f32]),
         mut input_gradient: Option<impl FnMut(InputGradient<'_>, &mut [f32])>,
     ) {
         let Self { name, shape, x, y, flops, .. } = self;
-        let images: Vec<&[f32]> = x.chunks_exact(shape.input_len()).collect();
-        let source = |n: usize| match self.planar {
-            true => Source::Images(&images[..n]),
-            false => Source::Activations(&x[..n * shape.input_len()]),
-        };
+        let images = self.images();
         let batch = Work::Flops(BATCH as u64 * flops);
 
-        let pass = Forward { shape, n: 1, x: source(1), bias: &self.bias, relu: true };
-        let mut out = Buffer::zeros(shape.output_len());
-        group.bench(&format!("{name}: forward"), Work::Flops(*flops), || {
-            forward(pass, &mut out);
-        });
-
-        let pass = WeightGradient { shape, n: BATCH, x: source(BATCH), dy: y };
+        let pass = WeightGradient { shape, n: BATCH, x: self.source(&images, BATCH), dy: y };
         let (mut dw, mut db) =
             (Buffer::zeros(shape.weights_len()), Buffer::zeros(shape.bias_len()));
         group.bench(&format!("{name}: weight gradient of {BATCH} images"), batch, || {
@@ -132,12 +154,38 @@ impl Layer {
                 pass.direct(&cx, &transposed, dx, &mut work);
             }
         });
-        self.bench(
+        self.bench_forward(group, |pass, y| pass.direct(&cx, &self.weights, y, &mut work));
+        self.bench_gradients(
             group,
-            |pass, y| pass.direct(&cx, &self.weights, y, &mut work),
             |pass, dw, db| pass.direct(&cx, dw, db, &mut gradient_work),
             input_gradient,
         );
+    }
+
+    /// The gradients of a pointwise layer behind windows of 3×3 that are 2 apart.
+    fn bench_sparse(mut self, group: &mut Group<'_>) {
+        let (shape, cx) = (self.shape, Context::sequential(Isa::get()));
+        self.y = self.pooled_gradient(&cx);
+        let mut transposed = Buffer::zeros(shape.transposed_len());
+        shape.transpose_weights(&cx, &self.weights, &mut transposed);
+        let mut work = Buffer::zeros(shape.sparse_weight_gradient_work::<f32>(BATCH));
+        self.bench_gradients(
+            group,
+            |pass, dw, db| pass.sparse(&cx, dw, db, &mut work),
+            Some(|pass: InputGradient<'_>, dx: &mut [f32]| pass.sparse(&cx, &transposed, dx)),
+        );
+    }
+
+    /// What such windows of a max pool make of sample values.
+    fn pooled_gradient(&self, cx: &Context) -> Buffer {
+        let (h, w) = self.shape.output();
+        let output = ((h - 3) / 2 + 1, (w - 3) / 2 + 1);
+        let pool = PoolShape::new(self.channels, (h, w), output, (3, 3), (2, 2), (0, 0));
+        let mut dy = values(BATCH * pool.output_len());
+        clear_padding(&mut dy, self.channels);
+        let mut dx = Buffer::zeros(self.y.len());
+        max_pool_backward(cx, BATCH, &pool, true, &self.y, &dy, &mut dx);
+        dx
     }
 
     fn bench_winograd<W: Tile>(&self, group: &mut Group<'_>) {
@@ -159,9 +207,9 @@ impl Layer {
                 pass.winograd::<W>(&cx, &u, dx, &mut work);
             }
         });
-        self.bench(
+        self.bench_forward(group, |pass, y| pass.winograd::<W>(&cx, &u, y, &mut work));
+        self.bench_gradients(
             group,
-            |pass, y| pass.winograd::<W>(&cx, &u, y, &mut work),
             |pass, dw, db| pass.winograd::<W>(&cx, dw, db, &mut gradient_work),
             input_gradient,
         );
@@ -182,6 +230,15 @@ pub fn products(criterion: &mut Criterion) {
             ((10, 10), 5),
         ] {
             Layer::new(channels, size, 1, 1, 0, ChannelsLast).bench_direct(group);
+        }
+    });
+}
+
+/// The gradients of those before a max pool, in FLOPs as if nothing were left out.
+pub fn sparse(criterion: &mut Criterion) {
+    group(criterion, "gradients behind a max pool", 1, KERNEL_TIME, |group| {
+        for (c, size) in [(96, 54), (256, 26), (384, 12), (32, 28), (64, 13)] {
+            Layer::new((c, c), size, 1, 1, 0, ChannelsLast).bench_sparse(group);
         }
     });
 }

@@ -25,16 +25,17 @@ pub(crate) fn columns(plan: &Plan) -> [Column; 2] {
 /// How a convolution's passes are computed, and why; gradients only where they differ from the forward pass.
 fn computed_by(layer: &LayerPlan) -> String {
     let Some(conv) = &layer.conv else { return String::new() };
-    let ConvPlan { forward, weight_gradient, reason, .. } = conv;
-    let input_gradient = if layer.dx.is_some() { &conv.input_gradient } else { weight_gradient };
-    let gradients = if weight_gradient == input_gradient {
-        if weight_gradient == forward {
-            String::new()
-        } else {
-            format!("; gradients {weight_gradient}")
+    let ConvPlan { forward, weight_gradient, input_gradient, reason, .. } = conv;
+    let weights = (weight_gradient != forward).then_some(weight_gradient);
+    let input = (layer.dx.is_some() && input_gradient != forward).then_some(input_gradient);
+    let gradients = match (weights, input) {
+        (None, None) => String::new(),
+        (Some(weights), Some(input)) if weights == input => format!("; gradients {weights}"),
+        (Some(weights), Some(input)) => {
+            format!("; gradient of the weights {weights}, of the input {input}")
         }
-    } else {
-        format!("; gradient of the weights {weight_gradient}, of the input {input_gradient}")
+        (Some(weights), None) => format!("; gradient of the weights {weights}"),
+        (None, Some(input)) => format!("; gradient of the input {input}"),
     };
     format!("{forward}: {reason}{gradients}")
 }
@@ -183,15 +184,46 @@ fn grouped128(n: u128) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Column, table};
+    use super::{Column, columns, table};
     use crate::check::check;
+    use crate::net::Net;
+    use crate::plan::Plan;
     use crate::source::Source;
+
+    fn net(spec: &str) -> Net {
+        check(&Source::new(spec.parse().expect("it lexes"))).net.expect("it is valid")
+    }
+
+    /// How the layers of a net are computed.
+    fn computed_by(spec: &str) -> Vec<String> {
+        let [computed_by, _] = columns(&Plan::new(&net(spec)));
+        computed_by.cells
+    }
+
+    #[test]
+    fn the_table_tells_how_gradients_are_computed_where_that_differs() {
+        let spec = "Net<input(3, 32, 32), conv(32, kernel = 5, padding = 2), max_pool(2), \
+            block(48, kernel = 3, padding = 1), max_pool(3, stride = 2), \
+            conv(10, kernel = 3, stride = 2), global_avg_pool>";
+        let pointwise = "direct: one matrix product: a fully connected layer at each pixel";
+        let expected = [
+            "",
+            "",
+            "",
+            pointwise,
+            &format!("{pointwise}; gradients sparse, without the max pool's zeros"),
+            "",
+            "",
+            "",
+        ];
+        assert_eq!(computed_by(spec), expected);
+    }
 
     #[test]
     fn the_table_shows_shapes_formulas_and_costs() {
         let spec = "Net<input(3, 32, 32), block(16, kernel = 5, stride = 2), max_pool(3, stride = 2, ceil = true), \
             conv(10, kernel = 3), global_avg_pool>";
-        let net = check(&Source::new(spec.parse().expect("it lexes"))).net.expect("it is valid");
+        let net = net(spec);
         let memory = Column { title: "memory", cells: vec!["1 KiB".to_owned()] };
         let expected = "
 Reads images of 3 channels, 32 rows and 32 columns, and gives the logits of 10 classes.

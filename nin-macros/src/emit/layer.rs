@@ -150,7 +150,8 @@ pub(super) fn checks(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
             let images = if *backward_in_pairs { quote!(rt::PAIR) } else { quote!(#group) };
             checks.push(quote! {
                 ::core::assert!(
-                    #name::SHAPE.sparse_weight_gradient_work::<#store>(#images) <= #train_work
+                    #name::SHAPE.has_sparse_gradients()
+                        && #name::SHAPE.sparse_weight_gradient_work::<#store>(#images) <= #train_work
                 );
             });
         }

@@ -129,7 +129,7 @@ impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Direct => f.write_str("direct"),
-            Self::Sparse => f.write_str("sparse, as the pool leaves them"),
+            Self::Sparse => f.write_str("sparse, without the max pool's zeros"),
             Self::Winograd(Tile { rows: (mr, rr), columns: (mc, rc) }) => {
                 write!(f, "Winograd F({mr}×{mc}, {rr}×{rc})")
             }

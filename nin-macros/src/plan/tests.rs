@@ -89,6 +89,83 @@ fn pairs_go_through_layers_of_large_images_that_see_few_as_well_as_many() {
     assert_eq!(brief, (0..layers.len()).map(|i| [1, 2, 5, 6].contains(&i)).collect::<Vec<_>>());
 }
 
+/// The modules whose gradients leave out zeros.
+fn sparse(spec: &str) -> Vec<String> {
+    let net = net(spec);
+    let plan = Plan::new(&net);
+    let mut modules = Vec::new();
+    for (layer, plan) in net.layers.iter().zip(&plan.layers) {
+        let Some(conv) = &plan.conv else { continue };
+        assert_ne!(conv.forward, Method::Sparse, "{spec}");
+        let gradients = [conv.weight_gradient, conv.input_gradient];
+        if gradients.contains(&Method::Sparse) {
+            assert_eq!(gradients, [Method::Sparse; 2], "{spec}");
+            modules.push(layer.module.clone());
+        }
+    }
+    modules
+}
+
+#[test]
+fn gradients_are_sparse_in_pointwise_layers_before_a_max_pool_that_leaves_few_pixels() {
+    for options in
+        ["", " where algorithm = direct", " where storage = f16", " where storage = bf16"]
+    {
+        assert_eq!(sparse(&format!("{D2L}{options}")), ["0.4", "2.4", "4.4"], "{options}");
+    }
+    for (layers, are) in [
+        ("block(5, kernel = 3), max_pool(3, stride = 2)", true),
+        ("block(5, kernel = 3), max_pool(3, stride = 1)", false),
+        ("block(5, kernel = 3), avg_pool(3, stride = 2)", false),
+        ("block(5, kernel = 3), dropout(0.1), max_pool(3, stride = 2)", false),
+        ("block(5, kernel = 3), conv(6, kernel = 3), max_pool(3, stride = 2)", false),
+        ("block(5, kernel = 3), conv(6, kernel = 1, relu = false), max_pool(2)", true),
+        ("conv(5, kernel = 3), conv(6, kernel = 1, stride = 2), max_pool(2)", false),
+        // 18 × 18 pixels: windows leave a half, a third, and a pixel more than that in each row.
+        ("block(5, kernel = 3), max_pool((1, 2))", false),
+        ("block(5, kernel = 3), max_pool((1, 3))", true),
+        ("block(5, kernel = 3), max_pool((1, 3), padding = (0, 1), ceil = true)", false),
+        // The gradients of a layer that reads the image, and of one with too many channels.
+        ("conv(5, kernel = 1), max_pool(2)", false),
+        ("conv(5, kernel = 3), conv(4080, kernel = 1), max_pool(2)", true),
+        ("conv(5, kernel = 3), conv(4081, kernel = 1), max_pool(2)", false),
+    ] {
+        let found =
+            sparse(&format!("N<input(2, 20, 20), {layers}, conv(3, kernel = 1), global_avg_pool>"));
+        assert_eq!(found.len(), usize::from(are), "{layers}: {found:?}");
+    }
+}
+
+/// Work space that gradients of a sparse layer take over so many pixels: the input in panels of 128 pixels, if it
+/// is not summed where it lies, the sums, two numbers for each value of a list, and where lists end.
+fn sparse_work(pixels: usize, ci: usize, co: usize, in_place: bool) -> usize {
+    let packed = if in_place { 0 } else { pixels.next_multiple_of(128) * ci };
+    packed + ci * co + 2 * 129 * co + co
+}
+
+#[test]
+fn work_space_of_sparse_gradients_is_for_a_pair_or_a_group() {
+    // The other layers' direct sums read in place, and need none.
+    let work = |layers: &str, options: &str| {
+        let spec =
+            format!("N<{layers}, max_pool(2), conv(3, kernel = 1), global_avg_pool>{options}");
+        let plan = Plan::new(&net(&spec));
+        (plan.train.work, plan.train.group, plan.layers[1].backward_in_pairs)
+    };
+    let large = "input(1, 26, 20), conv(129, kernel = 1), conv(130, kernel = 1)";
+    let (found, _, in_pairs) = work(large, "");
+    assert_eq!((found, in_pairs), (sparse_work(2 * 26 * 20, 144, 144, false), true));
+    let small = large.replace("26, 20", "7, 9");
+    let (found, group, in_pairs) = work(&small, "");
+    assert_eq!((found, in_pairs), (sparse_work(group * 7 * 9, 144, 144, false), false));
+    let narrow = small.replace("129", "17");
+    let (found, group, _) = work(&narrow, "");
+    assert_eq!(found, sparse_work(group * 7 * 9, 32, 144, true));
+    let (found, half_group, _) = work(&narrow, " where storage = f16");
+    assert!(half_group >= group);
+    assert_eq!(found, sparse_work(half_group * 7 * 9, 32, 144, false));
+}
+
 #[test]
 fn what_a_step_reads_and_writes_never_overlaps() {
     for spec in [

@@ -10,7 +10,7 @@ use nin_runtime::ops::pool::{
     PoolShape, avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_forward,
 };
 use nin_runtime::ops::relu::gate;
-use nin_runtime::simd::kept_mut as kept;
+use nin_runtime::simd::{Element, kept_mut as kept};
 use nin_runtime::{Adam, Context, Operand, Optimizer, Order, Sgd, bf16, f16};
 
 /// What an operation does with its buffers.
@@ -95,6 +95,18 @@ fn convolutions(cases: &mut Vec<Case>) {
     ] {
         let shape = ConvShape::new(channels, input, kernel, stride, padding, order);
         direct(cases, n, shape, order == Planar);
+    }
+    for (n, channels, input) in [
+        (1, (1, 1), (1, 1)),
+        (2, (17, 33), (9, 11)),
+        (1, (130, 35), (12, 11)),
+        (3, (64, 20), (3, 5)),
+        (1, (3, 4080), (1, 2)),
+    ] {
+        let shape = ConvShape::new(channels, input, (1, 1), (1, 1), (0, 0), ChannelsLast);
+        for apart in [1, 5] {
+            sparse(cases, n, shape, apart);
+        }
     }
     let shape = |channels, input, kernel, stride, padding, order| {
         ConvShape::new(
@@ -211,6 +223,45 @@ fn narrow<T: Operand>(cases: &mut Vec<Case>, n: usize, shape: ConvShape) {
         let [weights, transposed] = buffers else { unreachable!() };
         shape.transpose_weights(cx, kept::<T>(weights), transposed);
     }));
+}
+
+/// The gradients that leave out zeros, of an output's gradient of which one value in `apart` is not zero.
+fn sparse(cases: &mut Vec<Case>, n: usize, shape: ConvShape, apart: usize) {
+    sparse_weight_gradient::<f32>(cases, n, shape, apart);
+    sparse_weight_gradient::<f16>(cases, n, shape, apart);
+    let (x, y, t) = (n * shape.input_len(), n * shape.output_len(), shape.transposed_len());
+    let name = format!("sparse input gradient of {n} × {shape:?}, one in {apart}");
+    cases.push(Case::new(name, [y, x, t, x], move |cx, buffers| {
+        let [dy, gate, transposed, dx] = buffers else { unreachable!() };
+        thin(dy, apart);
+        let gate = Some(&**gate);
+        InputGradient { shape: &shape, n, dy, gate }.sparse(cx, transposed, dx);
+    }));
+}
+
+fn sparse_weight_gradient<X: Element>(
+    cases: &mut Vec<Case>,
+    n: usize,
+    shape: ConvShape,
+    apart: usize,
+) {
+    let x = n * shape.input_len() * size_of::<X>() / size_of::<f32>();
+    let (y, w, b) = (n * shape.output_len(), shape.weights_len(), shape.bias_len());
+    let work = shape.sparse_weight_gradient_work::<X>(n);
+    let name = format!("sparse weight gradient of {n} × {shape:?} of {}, one in {apart}", X::NAME);
+    cases.push(work_case(name, [x, y, w, b], work, move |cx, buffers| {
+        let [x, dy, dw, db, work] = buffers else { unreachable!() };
+        thin(dy, apart);
+        let x = Source::Activations(&*kept::<X>(x));
+        WeightGradient { shape: &shape, n, x, dy }.sparse(cx, dw, db, work);
+    }));
+}
+
+/// Clears all values but one in `apart`, none of which is zero then.
+fn thin(values: &mut [f32], apart: usize) {
+    for (i, value) in values.iter_mut().enumerate() {
+        *value = if i % apart == 0 { value.abs() + 1.0 } else { 0.0 };
+    }
 }
 
 /// Passes of a convolution of stride 1, or over planar images, which have no gradient.

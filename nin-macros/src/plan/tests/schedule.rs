@@ -253,6 +253,8 @@ impl Random {
 fn no_buffer_of_a_random_net_is_overwritten_while_it_is_needed() {
     let mut random = Random(0x2545_F491_4F6C_DD1D);
     let mut played = 0;
+    // Layers with sparse gradients, of which some go backward in pairs.
+    let mut sparse = [0, 0];
     while played < 300 {
         let spec = random.spec();
         let tokens = spec.parse().expect("it lexes");
@@ -265,7 +267,13 @@ fn no_buffer_of_a_random_net_is_overwritten_while_it_is_needed() {
         });
         assert!(played_well.is_ok(), "{spec}\n{net}");
         played += 1;
+        for layer in &plan.layers {
+            if layer.conv.as_ref().is_some_and(|conv| conv.weight_gradient == Method::Sparse) {
+                sparse[usize::from(layer.backward_in_pairs)] += 1;
+            }
+        }
     }
+    assert!(sparse[0] >= 10 && sparse[1] >= 10, "{sparse:?} sparse layers");
 }
 
 #[test]

@@ -40,12 +40,15 @@ impl Layer {
         window: Window,
         order: Order,
     ) -> Self {
-        let case = Case::new(n, channels, (size, size), window, order);
+        Self::of(name, Case::new(n, channels, (size, size), window, order))
+    }
+
+    fn of(name: &'static str, case: Case) -> Self {
         Self {
             name,
             forward: case.expected_forward().data,
             weight_gradient: case.expected_weight_gradient().data,
-            input_gradient: (order == Order::ChannelsLast)
+            input_gradient: (case.shape.order == Order::ChannelsLast)
                 .then(|| case.expected_input_gradient().data),
             case,
         }
@@ -100,6 +103,26 @@ impl Layer {
             "direct",
             products.map(direct),
             [Some(forward.data), Some(weight_gradient), input_gradient],
+        );
+    }
+
+    /// The gradients, of an output's gradient with one value in `apart` that is not zero.
+    fn sparse(&self, apart: usize) {
+        let (shape, n, cx) = (self.shape(), self.case.n, Context::sequential(Isa::get()));
+        let weight_gradient = self.case.weight_gradient(|pass, dw, db| {
+            let mut work = vec![0.0; shape.sparse_weight_gradient_work::<f32>(n)];
+            pass.sparse(&cx, dw, db, &mut work);
+        });
+        let mut transposed = vec![0.0; shape.transposed_len()];
+        shape.transpose_weights(&cx, &self.case.weights(), &mut transposed);
+        let input_gradient =
+            self.case.input_gradient(false, |pass, dx| pass.sparse(&cx, &transposed, dx));
+        let (h, w) = shape.output();
+        let products = [shape.ci, n * h * w / apart, shape.co / apart];
+        self.check(
+            "sparse",
+            products.map(direct),
+            [None, Some(weight_gradient), Some(input_gradient.data)],
         );
     }
 
@@ -171,6 +194,8 @@ fn pointwise_layers_keep_their_budget() {
         [("1×1 of 96", 96, 54), ("1×1 of 256", 256, 26), ("1×1 of 384", 384, 12)]
     {
         let window = Window::square(1, 1, 0);
-        Layer::new(name, 1, (channels, channels), size, window, ChannelsLast).direct();
+        let case = || Case::new(1, (channels, channels), (size, size), window, ChannelsLast);
+        Layer::of(name, case()).direct();
+        Layer::of(name, case().mostly_zero(4)).sparse(4);
     }
 }

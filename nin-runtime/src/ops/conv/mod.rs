@@ -1,5 +1,5 @@
 //! Convolution: its geometry, and the passes with their operands. How each pass is computed stands
-//! in `direct` and `winograd`.
+//! in `direct`, `sparse` and `winograd`.
 
 #[cfg(all(test, feature = "std"))]
 mod accuracy;

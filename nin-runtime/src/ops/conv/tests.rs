@@ -59,7 +59,7 @@ impl Case {
 
     /// The same with an output's gradient of which, as behind a max pool, most is zero: all but one value in
     /// `apart` of each pixel, at other places from pixel to pixel.
-    fn mostly_zero(self, apart: usize) -> Self {
+    pub(super) fn mostly_zero(self, apart: usize) -> Self {
         let [_, channels, h, w] = self.dy.shape;
         let mut dy = self.dy;
         for (i, value) in dy.data.iter_mut().enumerate() {
@@ -320,6 +320,48 @@ fn sparse_gradients_agree_with_the_reference() {
     }
 }
 
+#[test]
+fn sparse_gradients_have_the_same_bits_for_any_number_of_threads() {
+    for channels in [(20, 100), (130, 52)] {
+        let window = Window::square(1, 1, 0);
+        let case = Case::new(3, channels, (13, 11), window, Order::ChannelsLast).mostly_zero(4);
+        let (shape, weights) = (&case.shape, case.weights());
+        for isa in Isa::available() {
+            let gradients = |threads: usize| {
+                let cx = Context::with_threads(isa, threads);
+                let dw = case.weight_gradient(|pass, dw, db| {
+                    let mut work = vec![f32::NAN; shape.sparse_weight_gradient_work::<f32>(3)];
+                    pass.sparse(&cx, dw, db, &mut work);
+                });
+                let mut transposed = vec![f32::NAN; shape.transposed_len()];
+                shape.transpose_weights(&cx, &weights, &mut transposed);
+                let dx = case.input_gradient(true, |pass, dx| pass.sparse(&cx, &transposed, dx));
+                [dw, dx.data]
+            };
+            let alone = gradients(1);
+            for threads in [2, 5, 40] {
+                assert!(gradients(threads) == alone, "{} on {threads} threads", isa.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn only_pointwise_convolutions_of_activations_have_sparse_gradients() {
+    let shape = |co, kernel, stride, order| {
+        ConvShape::new((3, co), (6, 6), (kernel, 1), (stride, stride), (0, 0), order)
+    };
+    assert!(shape(4080, 1, 1, Order::ChannelsLast).has_sparse_gradients());
+    for shape in [
+        shape(4081, 1, 1, Order::ChannelsLast),
+        shape(4, 3, 1, Order::ChannelsLast),
+        shape(4, 1, 2, Order::ChannelsLast),
+        shape(4, 1, 1, Order::Planar),
+    ] {
+        assert!(!shape.has_sparse_gradients(), "{shape:?}");
+    }
+}
+
 /// The same values as numbers of type `T`.
 fn kept<T: Element>(values: &[f32]) -> Vec<T> {
     values.iter().map(|&v| T::from_f32(v)).collect()
@@ -355,6 +397,14 @@ fn check_narrow<T: Operand>(half_step: f64) {
                         let mut work = vec![f32::NAN; shape.direct_weight_gradient_work::<T>(n)];
                         pass.direct(&cx, dw, db, &mut work);
                     });
+                    if shape.has_sparse_gradients() {
+                        case.check_weight_gradient(&name, 4e-6, |pass, dw, db| {
+                            let x = Source::Activations(&narrow[..]);
+                            let pass = WeightGradient { shape, n, x, dy: pass.dy };
+                            let len = shape.sparse_weight_gradient_work::<T>(n);
+                            pass.sparse(&cx, dw, db, &mut vec![f32::NAN; len]);
+                        });
+                    }
                     let mut transposed = vec![f32::NAN; shape.transposed_len()];
                     shape.transpose_weights(&cx, &kept::<T>(&case.weights()), &mut transposed);
                     let mut wide = vec![f32::NAN; shape.transposed_len()];

@@ -98,7 +98,7 @@ pub struct LayerInfo {
     pub macs: u64,
     /// Rows and columns of the image that one output value sees.
     pub receptive_field: [usize; 2],
-    /// How it is computed; empty where there is nothing to choose.
+    /// How its forward pass is computed; empty where there is nothing to choose.
     pub algorithm: &'static str,
 }
 

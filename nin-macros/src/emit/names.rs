@@ -8,7 +8,7 @@ use syn::Ident;
 
 use crate::net::{Format, Layer, Net, Op, Window};
 use crate::plan::{Method, Plan, Tile};
-use crate::winograd::transform_impl;
+use crate::winograd::{Size, transform_impl, transform_name};
 
 /// Names of a net's types.
 pub(super) struct Names<'a> {
@@ -23,8 +23,7 @@ impl<'a> Names<'a> {
         for conv in plan.layers.iter().filter_map(|layer| layer.conv.as_ref()) {
             for method in [conv.forward, conv.weight_gradient, conv.input_gradient] {
                 if let Method::Winograd(tile) = method {
-                    let Tile { rows: (mr, rr), columns: (mc, rc) } = tile;
-                    tiles.insert(tile, format_ident!("Tiles{mr}x{mc}Of{rr}x{rc}"));
+                    tiles.insert(tile, tile_name(tile));
                 }
             }
         }
@@ -66,21 +65,49 @@ impl<'a> Names<'a> {
 
     /// The transforms that the tiles are made of, and the tiles.
     pub(super) fn transforms(&self) -> TokenStream {
-        let sizes: BTreeSet<(usize, usize)> =
-            self.tiles.keys().flat_map(|tile| [tile.rows, tile.columns]).collect();
-        let transform = |(m, r): (usize, usize)| format_ident!("F{m}x{r}");
-        let transforms = sizes.iter().map(|&(m, r)| transform_impl(&transform((m, r)), m, r));
+        let axes = self.tiles.keys().flat_map(|tile| [tile.rows, tile.columns]);
+        let sizes: BTreeSet<Size> = axes.flat_map(|axis| [axis.whole(), axis.last()]).collect();
+        let transforms = sizes.iter().map(|&size| transform_impl(&transform(size), size));
         let tiles = self.tiles.iter().map(|(tile, name)| {
-            let (rows, columns) = (transform(tile.rows), transform(tile.columns));
-            let numbers = [tile.rows, tile.columns].map(|(m, r)| {
-                let t = m + r - 1;
-                quote!(#m, #r, #t)
-            });
-            let [row_numbers, column_numbers] = numbers;
-            quote!(type #name = rt::Tiles<#rows, #columns, #row_numbers, #column_numbers>;)
+            let tiles = tiles(*tile);
+            quote!(type #name = #tiles;)
         });
         quote!(#(#tiles)* #(#transforms)*)
     }
+}
+
+/// `Tiles4x4Of5x5`, or `Tiles4x4Of5x5Then2x2` where the last are smaller.
+fn tile_name(Tile { rows, columns }: Tile) -> Ident {
+    let name = format_ident!("Tiles{}x{}Of{}x{}", rows.m, columns.m, rows.r, columns.r);
+    if rows.edge.or(columns.edge).is_none() {
+        return name;
+    }
+    format_ident!("{name}Then{}x{}", rows.last().m, columns.last().m)
+}
+
+fn transform(size: Size) -> Ident {
+    format_ident!("{}", transform_name(size))
+}
+
+/// Tiles as a type of the runtime.
+fn tiles(Tile { rows, columns }: Tile) -> TokenStream {
+    let of = |rows: Size, columns: Size| {
+        let numbers = [rows, columns].map(|size| {
+            let (m, r, t) = (size.m, size.r, size.tile());
+            quote!(#m, #r, #t)
+        });
+        let [row_numbers, column_numbers] = numbers;
+        let (rows, columns) = (transform(rows), transform(columns));
+        quote!(rt::Tiles<#rows, #columns, #row_numbers, #column_numbers>)
+    };
+    let whole = of(rows.whole(), columns.whole());
+    if rows.edge.or(columns.edge).is_none() {
+        return whole;
+    }
+    let right = of(rows.whole(), columns.last());
+    let bottom = of(rows.last(), columns.whole());
+    let corner = of(rows.last(), columns.last());
+    quote!(rt::Ragged<#whole, #right, #bottom, #corner>)
 }
 
 /// The geometry of a convolution or pool as a type of the runtime.

@@ -7,9 +7,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::geometry::{ConvGeometry, Problem, padded};
-use super::{ConvChoice, Method, Tile};
+use super::{Along, ConvChoice, Method, Tile};
 use crate::net::{Algorithm, Layer, Net, Op, Shape};
-use crate::winograd::{MAX_TILE, OpCounts, cost, relative_error};
+use crate::winograd::{MAX_TILE, OpCounts, Size, cost, relative_error};
 
 /// Reading or writing one element of the transformed tiles, which do not fit the nearest caches.
 const TOUCH: f64 = 3.0;
@@ -24,6 +24,8 @@ const SPARSE: usize = 3;
 /// The largest relative rms error of a pass that is chosen without being asked for. Direct sums in
 /// f32 have about 6e-7 at these sizes.
 const ERROR_BUDGET: f64 = 1e-5;
+/// The part of an axis's points that smaller tiles at the edge should save: they are more code.
+const EDGE_SAVES: f64 = 0.02;
 /// Images of a training pass, as far as the weights' traffic is concerned.
 const TRAIN_IMAGES: usize = 8;
 
@@ -73,17 +75,17 @@ impl<'a> Chooser<'a> {
             return Some(direct("one matrix product: a fully connected layer at each pixel"));
         }
         let sums = direct_cost(&geometry, geometry.output, (geometry.ci, geometry.co));
-        let (forward, cost) = best(&geometry, sums, |tile| {
+        let (forward, cost) = best(&geometry, sums, geometry.output, |tile| {
             winograd_cost(&geometry, &geometry.forward_problem(tile), tile, 1)
         });
-        let (weight_gradient, _) = best(&geometry, sums, |tile| {
+        let (weight_gradient, _) = best(&geometry, sums, geometry.output, |tile| {
             let problem = geometry.forward_problem(tile);
             winograd_cost(&geometry, &problem, tile, TRAIN_IMAGES)
         });
         let sums_of_input = direct_cost(&geometry, geometry.input, (geometry.co, geometry.ci))
             / (window.stride.0 * window.stride.1) as f64;
         let (input_gradient, _) = if geometry.input_gradient_by_winograd() {
-            best(&geometry, sums_of_input, |tile| {
+            best(&geometry, sums_of_input, geometry.input, |tile| {
                 let problem = geometry.input_gradient_problem(tile);
                 winograd_cost(&geometry, &problem, tile, TRAIN_IMAGES)
             })
@@ -115,28 +117,43 @@ impl<'a> Chooser<'a> {
 }
 
 /// The cheapest method: direct sums, which cost `direct`, or Winograd by the tile that costs least.
-fn best(geometry: &ConvGeometry, direct: f64, winograd: impl Fn(Tile) -> f64) -> (Method, f64) {
+fn best(
+    geometry: &ConvGeometry,
+    direct: f64,
+    output: (usize, usize),
+    winograd: impl Fn(Tile) -> f64,
+) -> (Method, f64) {
     let mut tiles: Vec<(f64, Tile)> =
-        candidates(geometry.phase_kernel()).map(|tile| (winograd(tile), tile)).collect();
+        candidates(geometry.phase_kernel(), output).map(|tile| (winograd(tile), tile)).collect();
     tiles.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // Errors take longer to compute than costs, so only the cheap tiles are asked for theirs.
+    // Errors take longer to compute than costs, so only the cheap tiles are asked for theirs. Tiles at the
+    // edges hardly have larger ones.
+    let error = |tile: Tile| relative_error(tile.rows.whole(), tile.columns.whole(), geometry.ci);
     let good = tiles
         .into_iter()
         .take_while(|&(cost, _)| cost < direct)
-        .find(|&(_, tile)| relative_error(tile.rows, tile.columns, geometry.ci) <= ERROR_BUDGET);
+        .find(|&(_, tile)| error(tile) <= ERROR_BUDGET);
     good.map_or((Method::Direct, direct), |(cost, tile)| (Method::Winograd(tile), cost))
 }
 
 /// Every pair of F(m, r) for a kernel that fits the largest tile and saves something.
-fn candidates((rows, columns): (usize, usize)) -> impl Iterator<Item = Tile> {
-    let sizes = |r: usize| {
+fn candidates(kernel: (usize, usize), output: (usize, usize)) -> impl Iterator<Item = Tile> {
+    let sizes = |r: usize, output: usize| {
         let largest = if r == 1 { 1 } else { (MAX_TILE + 1).saturating_sub(r) };
         let smallest = if r == 1 { 1 } else { 2 };
-        (smallest..=largest).map(move |m| (m, r))
+        (smallest..=largest).map(move |m| Along { m, r, edge: edge(m, r, output) })
     };
-    sizes(rows)
-        .flat_map(move |rows| sizes(columns).map(move |columns| Tile { rows, columns }))
-        .filter(move |_| rows * columns > 1)
+    sizes(kernel.0, output.0)
+        .flat_map(move |rows| sizes(kernel.1, output.1).map(move |columns| Tile { rows, columns }))
+        .filter(move |_| kernel.0 * kernel.1 > 1)
+}
+
+/// The outputs of the last tile along an axis, where it saves enough to be computed by a size of its own.
+fn edge(m: usize, r: usize, output: usize) -> Option<usize> {
+    let rest = output % m;
+    let points = output.div_ceil(m) * (m + r - 1);
+    let worthwhile = output > m && rest > 0 && (m - rest) as f64 >= EDGE_SAVES * points as f64;
+    worthwhile.then_some(rest)
 }
 
 /// A convolution to `output` pixels by direct sums.
@@ -148,11 +165,17 @@ fn direct_cost(geometry: &ConvGeometry, output: (usize, usize), channels: (usize
 }
 
 /// The operations of F(m, r), which are asked for again and again and take long to derive.
-fn counts((m, r): (usize, usize)) -> OpCounts {
+fn counts(size: Size) -> OpCounts {
     thread_local! {
-        static COUNTS: RefCell<BTreeMap<(usize, usize), OpCounts>> = const { RefCell::new(BTreeMap::new()) };
+        static COUNTS: RefCell<BTreeMap<Size, OpCounts>> = const { RefCell::new(BTreeMap::new()) };
     }
-    COUNTS.with_borrow_mut(|counts| *counts.entry((m, r)).or_insert_with(|| cost(m, r)))
+    COUNTS.with_borrow_mut(|counts| *counts.entry(size).or_insert_with(|| cost(size)))
+}
+
+/// The sizes of an axis's tiles, each with their number.
+fn sizes(axis: Along, output: usize) -> impl Iterator<Item = (usize, Size)> + Clone {
+    let last = usize::from(axis.edge.is_some());
+    [(output.div_ceil(axis.m) - last, axis.whole()), (last, axis.last())].into_iter()
 }
 
 /// One image's share of a convolution by Winograd's stages over `n` images.
@@ -160,21 +183,37 @@ fn winograd_cost(geometry: &ConvGeometry, problem: &Problem, tile: Tile, n: usiz
     let images = problem.images_per_pass(n) as f64;
     let tiles = problem.tiles as f64;
     let (ci, co) = (padded(problem.ci) as f64, padded(problem.co) as f64);
-    let points = problem.points as f64;
+    let mut all_points = 0.0;
+    let mut transforms = 0.0;
+    let columns = sizes(tile.columns, problem.output.1);
+    for (rows, row) in sizes(tile.rows, problem.output.0) {
+        for (columns, column) in columns.clone() {
+            let number = (rows * columns) as f64;
+            let points = (row.tile() * column.tile()) as f64;
+            all_points += number * points;
+            transforms += number * transform_cost(row, column, (ci, co));
+        }
+    }
 
     // A register tile should have four rows or more; with fewer, the FMA units wait for sums.
-    let rows = (tiles * images).max(4.0) / images;
-    let multiply = points * rows * co * (problem.ci as f64 + TILE_OVERHEAD);
+    let rows = (tiles * images).max(4.0) / (tiles * images);
+    let multiply = all_points * rows * co * (problem.ci as f64 + TILE_OVERHEAD);
     let stream = problem.weight_points() as f64 * STREAM / images;
+    let phases = TOUCH * geometry.phases_len() as f64;
+    multiply.max(stream) + transforms + phases
+}
 
-    // A map from a×b to c×d runs once for each of a rows and then for each of d columns.
-    let (rows, columns) = (counts(tile.rows), counts(tile.columns));
-    let (tr, tc) = (tile.rows.0 + tile.rows.1 - 1, tile.columns.0 + tile.columns.1 - 1);
-    let input = (tr * columns.input + tc * rows.input) as f64 + (1.0 + TOUCH) * points;
-    let outputs = (tile.rows.0 * tile.columns.0) as f64;
-    let output = (tr * columns.output + tile.columns.0 * rows.output) as f64
+/// The transforms of one tile: of its inputs, for each channel that comes in, and of its outputs.
+///
+/// A map from a×b to c×d runs once for each of a rows and then for each of d columns.
+fn transform_cost(row: Size, column: Size, (ci, co): (f64, f64)) -> f64 {
+    let (rows, columns) = (counts(row), counts(column));
+    let points = (row.tile() * column.tile()) as f64;
+    let outputs = (row.m * column.m) as f64;
+    let input =
+        (row.tile() * columns.input + column.tile() * rows.input) as f64 + (1.0 + TOUCH) * points;
+    let output = (row.tile() * columns.output + column.m * rows.output) as f64
         + TOUCH * points
         + TOUCH * outputs;
-    let phases = TOUCH * geometry.phases_len() as f64;
-    multiply.max(stream) + tiles * (ci * input + co * output) + phases
+    ci * input + co * output
 }

@@ -57,16 +57,18 @@ pub(crate) struct Problem {
     pub(crate) co: usize,
     pub(crate) tiles: usize,
     pub(crate) points: usize,
+    pub(crate) output: (usize, usize),
 }
 
 impl Problem {
     fn new((ci, co): (usize, usize), output: (usize, usize), tile: Tile) -> Self {
-        let Tile { rows: (mr, rr), columns: (mc, rc) } = tile;
+        let Tile { rows, columns } = tile;
         Self {
             ci,
             co,
-            tiles: output.0.div_ceil(mr) * output.1.div_ceil(mc),
-            points: (mr + rr - 1) * (mc + rc - 1),
+            tiles: output.0.div_ceil(rows.m) * output.1.div_ceil(columns.m),
+            points: rows.whole().tile() * columns.whole().tile(),
+            output,
         }
     }
 

@@ -15,6 +15,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::net::{Layer, Net, Op, Shape};
+use crate::winograd::Size;
 use choose::Chooser;
 use geometry::ConvGeometry;
 use memory::Arena;
@@ -121,8 +122,29 @@ pub(crate) enum Method {
 /// F(m, r) for rows and for columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Tile {
-    pub(crate) rows: (usize, usize),
-    pub(crate) columns: (usize, usize),
+    pub(crate) rows: Along,
+    pub(crate) columns: Along,
+}
+
+/// F(m, r) for one axis of an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Along {
+    pub(crate) m: usize,
+    pub(crate) r: usize,
+    /// Outputs of the last tile, if that is computed by another size, which shares points with the others'.
+    pub(crate) edge: Option<usize>,
+}
+
+impl Along {
+    /// The size of all tiles, but perhaps for the last.
+    pub(crate) fn whole(self) -> Size {
+        Size { m: self.m, r: self.r, with: self.edge }
+    }
+
+    /// That of the last tile.
+    pub(crate) fn last(self) -> Size {
+        self.edge.map_or(self.whole(), |m| Size { m, r: self.r, with: Some(self.m) })
+    }
 }
 
 impl fmt::Display for Method {
@@ -130,8 +152,15 @@ impl fmt::Display for Method {
         match self {
             Self::Direct => f.write_str("direct"),
             Self::Sparse => f.write_str("sparse, without the max pool's zeros"),
-            Self::Winograd(Tile { rows: (mr, rr), columns: (mc, rc) }) => {
-                write!(f, "Winograd F({mr}×{mc}, {rr}×{rc})")
+            Self::Winograd(Tile { rows, columns }) => {
+                let of = |[rows, columns]: [Size; 2]| {
+                    format!("F({}×{}, {}×{})", rows.m, columns.m, rows.r, columns.r)
+                };
+                write!(f, "Winograd {}", of([rows.whole(), columns.whole()]))?;
+                if rows.edge.or(columns.edge).is_some() {
+                    write!(f, ", {} at the edges", of([rows.last(), columns.last()]))?;
+                }
+                Ok(())
             }
         }
     }

@@ -205,29 +205,33 @@ impl<'a> Emitter<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cook_toom::{CookToom, tests::sizes};
+    use super::super::cook_toom::{CookToom, Size, tests::pairs, tests::sizes};
     use super::super::{Map, Transform};
     use super::*;
 
-    fn programs() -> impl Iterator<Item = (usize, usize, Map, Program)> {
-        sizes().flat_map(|(m, r)| {
-            let transform = Transform::new(m, r);
-            Map::ALL.map(|map| (m, r, map, transform.program(map).clone()))
+    fn all() -> impl Iterator<Item = Size> {
+        sizes().chain(pairs().flatten())
+    }
+
+    fn programs() -> impl Iterator<Item = (Size, Map, Program)> {
+        all().flat_map(|size| {
+            let transform = Transform::new(size);
+            Map::ALL.map(|map| (size, map, transform.program(map).clone()))
         })
     }
 
     #[test]
     fn programs_compute_their_matrices_exactly() {
-        for (m, r, map, program) in programs() {
-            let matrix = map.matrix(&CookToom::new(m, r));
-            assert_eq!(program.matrix(), matrix, "{map:?} of F({m}, {r})");
+        for (size, map, program) in programs() {
+            let matrix = map.matrix(&CookToom::new(size));
+            assert_eq!(program.matrix(), matrix, "{map:?} of {size:?}");
         }
     }
 
     #[test]
     fn adjoint_programs_are_transposes() {
-        for (m, r) in sizes() {
-            let transform = Transform::new(m, r);
+        for size in all() {
+            let transform = Transform::new(size);
             let matrix = |map| transform.program(map).matrix();
             assert_eq!(matrix(Map::OutputAdjoint), matrix(Map::Output).transpose());
             assert_eq!(matrix(Map::WeightAdjoint), matrix(Map::Weight).transpose());
@@ -236,8 +240,8 @@ mod tests {
 
     #[test]
     fn no_operation_is_idle() {
-        for (m, r, map, program) in programs() {
-            let place = format!("{map:?} of F({m}, {r})");
+        for (size, map, program) in programs() {
+            let place = format!("{map:?} of {size:?}");
             for (i, &op) in program.ops.iter().enumerate() {
                 let read = program.ops.iter().flat_map(|op| op.operands());
                 let read = read.chain(program.outputs.iter().copied());
@@ -268,7 +272,7 @@ mod tests {
             (1, 4, [0, 0, 3, 0, 0]),
         ];
         let compiled = expected.map(|(m, r, _)| {
-            let transform = Transform::new(m, r);
+            let transform = Transform::new(Size::new(m, r));
             (m, r, Map::ALL.map(|map| transform.program(map).ops.len()))
         });
         assert_eq!(compiled, expected);

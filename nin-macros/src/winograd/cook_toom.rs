@@ -5,18 +5,42 @@
 //! of which one is ∞ (the leading coefficient). Transposing that algorithm gives the correlation
 //! y = Aᵀ[(G g) ⊙ (Bᵀ d)] that convolutional layers need (Lavin and Gray, 2015).
 
+use super::accuracy::amplification;
 use super::matrix::Matrix;
 use super::rational::Rational;
 
 /// The largest tile: beyond it the error grows past what f32 training bears.
 pub(crate) const MAX_TILE: usize = 8;
 
+/// F(m, r), alone or as one of two that share points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Size {
+    pub(crate) m: usize,
+    pub(crate) r: usize,
+    /// The outputs of the other one. The points of the smaller are the first of the larger, and are
+    /// multiplied by the same transformed weights.
+    pub(crate) with: Option<usize>,
+}
+
+impl Size {
+    #[cfg(test)]
+    pub(crate) const fn new(m: usize, r: usize) -> Self {
+        Self { m, r, with: None }
+    }
+
+    /// t = m + r − 1, the inputs and the points of a tile.
+    pub(crate) const fn tile(self) -> usize {
+        self.m + self.r - 1
+    }
+}
+
 /// F(m, r) as its three matrices.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CookToom {
     pub(crate) m: usize,
     pub(crate) r: usize,
-    /// The finite points; ∞ is always the last. Empty where m or r is 1.
+    /// The finite points, in their order; ∞ stands after them, or after those that are shared. Empty where
+    /// nothing can be saved.
     pub(crate) points: Vec<Rational>,
     /// Aᵀ, (m, t): products to outputs.
     pub(crate) at: Matrix,
@@ -54,13 +78,73 @@ fn points(tile: usize) -> Vec<Rational> {
 }
 
 impl CookToom {
-    /// Derives F(m, r). Panics unless both are positive and m + r − 1 is at most [`MAX_TILE`].
-    pub(crate) fn new(m: usize, r: usize) -> Self {
+    /// Derives F(m, r). Panics unless both are positive and m + r − 1 is at most [`MAX_TILE`], and
+    /// so for the size that it shares points with.
+    pub(crate) fn new(size: Size) -> Self {
+        let Size { m, r, with } = size;
         assert!(m > 0 && r > 0 && m + r - 1 <= MAX_TILE, "F({m}, {r}) is no tile up to {MAX_TILE}");
-        if m == 1 || r == 1 {
-            Self::trivial(m, r)
-        } else {
-            Self::at_points(m, r, points(m + r - 1))
+        match with {
+            Some(edge) if edge < m => Self::whole(m, r, edge),
+            Some(whole) => Self::edge(m, &Self::new(Size { m: whole, r, with: Some(m) })),
+            None if m == 1 || r == 1 => Self::trivial(m, r),
+            None => Self::at_points(m, r, points(m + r - 1)),
+        }
+    }
+
+    /// F(m, r) with those points first that F(edge, r) has too: of all choices with as many pairs as there
+    /// can be, the one whose error is smallest.
+    fn whole(m: usize, r: usize, edge: usize) -> Self {
+        assert!(edge > 0 && r > 1, "F({edge}, {r}) has points to share");
+        let (points, shared) = (points(m + r - 1), edge + r - 2);
+        let choose = |mask: usize| -> (Vec<Rational>, Vec<Rational>) {
+            let (mut chosen, mut others) = (Vec::new(), Vec::new());
+            for (i, &point) in points.iter().enumerate() {
+                if mask >> i & 1 == 1 { chosen.push(point) } else { others.push(point) }
+            }
+            (chosen, others)
+        };
+        let rank = |chosen: &[Rational]| {
+            let unpaired = chosen.iter().filter(|&&p| !chosen.contains(&-p)).count();
+            (unpaired, amplification(&Self::at_points(edge, r, chosen.to_vec())))
+        };
+        let (chosen, others) = (0..1 << points.len())
+            .map(choose)
+            .filter(|(chosen, _)| chosen.len() == shared)
+            .min_by(|(a, _), (b, _)| {
+                let (a, b) = (rank(a), rank(b));
+                a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+            })
+            .expect("a smaller tile has fewer points");
+        let f = Self::at_points(m, r, [chosen, others].concat());
+        // ∞ is one of the shared points.
+        let last = m + r - 2;
+        let old = |i: usize| match i {
+            _ if i < shared => i,
+            _ if i == shared => last,
+            _ => i - 1,
+        };
+        Self {
+            at: Matrix::from_fn(m, m + r - 1, |j, i| f.at[(j, old(i))]),
+            g: Matrix::from_fn(m + r - 1, r, |i, k| f.g[(old(i), k)]),
+            bt: Matrix::from_fn(m + r - 1, m + r - 1, |i, k| f.bt[(old(i), k)]),
+            ..f
+        }
+    }
+
+    /// F(m, r) at the first points of `whole`, with its weights.
+    fn edge(m: usize, whole: &Self) -> Self {
+        let r = whole.r;
+        let tile = m + r - 1;
+        let f = Self::at_points(m, r, whole.points[..tile - 1].to_vec());
+        // What the weights at a point lack there, the inputs get.
+        let ratio = |i: usize| {
+            let k = (0..r).find(|&k| !f.g[(i, k)].is_zero()).expect("a point evaluates weights");
+            f.g[(i, k)] / whole.g[(i, k)]
+        };
+        Self {
+            g: Matrix::from_fn(tile, r, |i, k| whole.g[(i, k)]),
+            bt: Matrix::from_fn(tile, tile, |i, k| f.bt[(i, k)] * ratio(i)),
+            ..f
         }
     }
 
@@ -133,13 +217,22 @@ fn times_root(poly: &[Rational], root: Rational) -> Vec<Rational> {
 pub(super) mod tests {
     use super::*;
 
-    /// Every (m, r) whose tile is at most [`MAX_TILE`].
-    pub(crate) fn sizes() -> impl Iterator<Item = (usize, usize)> {
-        (1..=MAX_TILE).flat_map(|r| (1..=MAX_TILE + 1 - r).map(move |m| (m, r)))
+    /// Every F(m, r) whose tile is at most [`MAX_TILE`].
+    pub(crate) fn sizes() -> impl Iterator<Item = Size> {
+        (1..=MAX_TILE).flat_map(|r| (1..=MAX_TILE + 1 - r).map(move |m| Size::new(m, r)))
+    }
+
+    /// Every two of them that may share points, the larger first.
+    pub(crate) fn pairs() -> impl Iterator<Item = [Size; 2]> {
+        sizes().filter(|size| size.r > 1).flat_map(|Size { m, r, .. }| {
+            (1..m).map(move |edge| {
+                [Size { m, r, with: Some(edge) }, Size { m: edge, r, with: Some(m) }]
+            })
+        })
     }
 
     fn all() -> impl Iterator<Item = CookToom> {
-        sizes().map(|(m, r)| CookToom::new(m, r))
+        sizes().chain(pairs().flatten()).map(CookToom::new)
     }
 
     #[test]
@@ -160,6 +253,15 @@ pub(super) mod tests {
                         assert_eq!(sum, expected, "F({m}, {r}): d[{x}] · g[{k}] in y[{j}]");
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_smaller_of_two_has_the_weights_of_the_first_points() {
+        for [whole, edge] in pairs().map(|pair| pair.map(CookToom::new)) {
+            for i in 0..edge.tile() {
+                assert_eq!(edge.g.row(i), whole.g.row(i), "F({}, {}), point {i}", edge.m, edge.r);
             }
         }
     }
@@ -186,6 +288,6 @@ pub(super) mod tests {
     #[test]
     #[should_panic(expected = "F(4, 6) is no tile up to 8")]
     fn a_tile_past_the_limit_is_refused() {
-        CookToom::new(4, 6);
+        CookToom::new(Size::new(4, 6));
     }
 }

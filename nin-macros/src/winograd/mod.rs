@@ -19,8 +19,8 @@ use matrix::Matrix;
 use program::Program;
 
 pub(crate) use accuracy::relative_error;
-pub(crate) use cook_toom::MAX_TILE;
-pub(crate) use tokens::{transform_impl, transforms};
+pub(crate) use cook_toom::{MAX_TILE, Size};
+pub(crate) use tokens::{transform_impl, transform_name, transforms};
 
 /// The linear maps of a transform on tiles of t = m + r − 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +72,8 @@ pub(crate) struct Transform {
 
 impl Transform {
     /// Derives F(m, r). Panics unless both are positive and m + r − 1 is at most [`MAX_TILE`].
-    pub(crate) fn new(m: usize, r: usize) -> Self {
-        let matrices = CookToom::new(m, r);
+    pub(crate) fn new(size: Size) -> Self {
+        let matrices = CookToom::new(size);
         let programs = Map::ALL.map(|map| compile::compile(&map.matrix(&matrices)));
         Self { matrices, programs }
     }
@@ -96,8 +96,8 @@ pub(crate) struct OpCounts {
 }
 
 /// What the transforms of F(m, r) cost, for the plan's model.
-pub(crate) fn cost(m: usize, r: usize) -> OpCounts {
-    let transform = Transform::new(m, r);
+pub(crate) fn cost(size: Size) -> OpCounts {
+    let transform = Transform::new(size);
     let [input, weight, output, output_adjoint, weight_adjoint] =
         Map::ALL.map(|map| transform.program(map).ops.len());
     OpCounts { input, weight, output, output_adjoint, weight_adjoint }

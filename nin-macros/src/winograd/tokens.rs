@@ -5,13 +5,13 @@ use quote::quote;
 
 use super::program::{Op, Operand, Program};
 use super::rational::Rational;
-use super::{Map, Transform};
+use super::{Map, Size, Transform};
 
 /// The type `name` with F(m, r) as its implementation of the runtime's `Transform`; `rt` is in scope.
-pub(crate) fn transform_impl(name: &Ident, m: usize, r: usize) -> TokenStream {
-    let transform = Transform::new(m, r);
+pub(crate) fn transform_impl(name: &Ident, size: Size) -> TokenStream {
+    let transform = Transform::new(size);
     let doc = format!(" {transform}");
-    let [m, r, t] = [m, r, m + r - 1].map(Literal::usize_unsuffixed);
+    let [m, r, t] = [size.m, size.r, size.tile()].map(Literal::usize_unsuffixed);
     let methods = Map::ALL.map(|map| method(map.name(), transform.program(map)));
     quote! {
         #[doc = #doc]
@@ -24,19 +24,32 @@ pub(crate) fn transform_impl(name: &Ident, m: usize, r: usize) -> TokenStream {
     }
 }
 
-/// The types that are named: `F4x5` is F(4, 5).
+/// The name of a transform's type: `F4x5` is F(4, 5), and `F4x5With2` the one that shares points with
+/// F(2, 5), which is `F2x5With4`.
+pub(crate) fn transform_name(Size { m, r, with }: Size) -> String {
+    let with = with.map(|other| format!("With{other}")).unwrap_or_default();
+    format!("F{m}x{r}{with}")
+}
+
+/// The size that a name stands for.
+fn named(name: &str) -> Option<Size> {
+    let (size, with) = match name.split_once("With") {
+        Some((size, with)) => (size, Some(with.parse().ok()?)),
+        None => (name, None),
+    };
+    let (m, r) = size.strip_prefix('F')?.split_once('x')?;
+    Some(Size { m: m.parse().ok()?, r: r.parse().ok()?, with })
+}
+
+/// The types that are [named](transform_name).
 pub(crate) fn transforms(names: TokenStream) -> TokenStream {
     let names = names.into_iter().filter_map(|tree| match tree {
         TokenTree::Ident(name) => Some(name),
         _ => None,
     });
-    let types = names.map(|name| {
-        let size = name.to_string();
-        let size = size.strip_prefix('F').and_then(|size| size.split_once('x'));
-        match size.map(|(m, r)| (m.parse(), r.parse())) {
-            Some((Ok(m), Ok(r))) => transform_impl(&name, m, r),
-            _ => quote!(::core::compile_error!("the transform F(4, 5) is named F4x5");),
-        }
+    let types = names.map(|name| match named(&name.to_string()) {
+        Some(size) => transform_impl(&name, size),
+        None => quote!(::core::compile_error!("the transform F(4, 5) is named F4x5");),
     });
     types.collect()
 }
@@ -106,7 +119,7 @@ fn constant(c: Rational) -> TokenStream {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cook_toom::tests::sizes;
+    use super::super::cook_toom::tests::{pairs, sizes};
     use super::*;
 
     #[test]
@@ -164,7 +177,16 @@ mod tests {
             }
         };
         let name = Ident::new("F2x3", Span::call_site());
-        assert_eq!(transform_impl(&name, 2, 3).to_string(), expected.to_string());
+        assert_eq!(transform_impl(&name, Size::new(2, 3)).to_string(), expected.to_string());
+    }
+
+    #[test]
+    fn names_stand_for_sizes() {
+        for size in sizes().chain(pairs().flatten()) {
+            assert_eq!(named(&transform_name(size)), Some(size));
+        }
+        assert_eq!(named("G4x5"), None);
+        assert_eq!(named("F4x5Withx"), None);
     }
 
     #[test]
@@ -179,12 +201,12 @@ mod tests {
     /// A quotient of floats is the nearest to the fraction only if both are exact.
     #[test]
     fn numerators_and_denominators_are_exact_in_f32() {
-        for (m, r) in sizes() {
-            let transform = Transform::new(m, r);
+        for size in sizes().chain(pairs().flatten()) {
+            let transform = Transform::new(size);
             for op in Map::ALL.iter().flat_map(|&map| &transform.program(map).ops) {
                 if let Op::Scale(_, c) | Op::ScaleAdd(_, c, _) = op {
                     let exact = |value: i128| value.abs() <= 1 << f32::MANTISSA_DIGITS;
-                    assert!(exact(c.numerator()) && exact(c.denominator()), "F({m}, {r}): {c}");
+                    assert!(exact(c.numerator()) && exact(c.denominator()), "{size:?}: {c}");
                 }
             }
         }

@@ -13,18 +13,21 @@
 //! brought into the order that vectors want.
 
 mod passes;
+mod phases;
 mod stages;
 mod tile;
+mod tiling;
 mod weights;
 
 #[cfg(all(test, feature = "std"))]
 pub(super) mod tests;
 
-pub use tile::{Tile, Tiles, Transform};
+pub use tile::{Ragged, Tile, Tiles, Transform};
 
 use super::ConvShape;
 use crate::Order;
 use crate::simd::{LINE, PANEL, padded};
+use tiling::Tiling;
 
 /// A convolution of stride 1 over activations, as the stages see it.
 #[derive(Clone, Copy, Debug)]
@@ -34,10 +37,7 @@ struct Problem {
     input: (usize, usize),
     padding: (usize, usize),
     output: (usize, usize),
-    /// Tiles along rows and columns of one image.
-    tiles: (usize, usize),
-    /// Points of a transformed tile.
-    points: usize,
+    tiling: Tiling,
     /// Panels of output channels that are multiplied and transformed back at a time.
     group: usize,
 }
@@ -103,9 +103,8 @@ impl Problem {
         padding: (usize, usize),
         output: (usize, usize),
     ) -> Self {
-        let tiles = (output.0.div_ceil(W::OUTPUT.0), output.1.div_ceil(W::OUTPUT.1));
-        let points = W::TILE.0 * W::TILE.1;
-        let count = tiles.0 * tiles.1;
+        let tiling = Tiling::new::<W>(output);
+        let (points, count) = (tiling.points(), tiling.tiles().0 * tiling.tiles().1);
         // A pass has the tiles of one image, or a few more than `TILES_PER_PASS`.
         let fits = match (count + TILES_PER_PASS).checked_mul(points * 4) {
             Some(len) => len.checked_mul(padded(ci) + padded(co)).is_some(),
@@ -118,12 +117,13 @@ impl Problem {
         // Pairs of panels make the widest register tiles.
         let group = GROUP_LEN / (points * count * PANEL) / 2 * 2;
         let group = if group > 2 { group } else { 2 };
-        Self { ci, co, input, padding, output, tiles, points, group }
+        Self { ci, co, input, padding, output, tiling, group }
     }
 
     /// Tiles of one image.
     const fn tiles(&self) -> usize {
-        self.tiles.0 * self.tiles.1
+        let (rows, columns) = self.tiling.tiles();
+        rows * columns
     }
 
     /// Images, of `n`, whose tiles go through the stages together.
@@ -149,12 +149,12 @@ impl Problem {
 
     /// Elements of the transformed inputs of `images` images that go through the stages together.
     const fn input_points(&self, images: usize) -> usize {
-        self.points * room(images * self.tiles() * padded(self.ci))
+        self.tiling.points() * room(images * self.tiles() * padded(self.ci))
     }
 
     /// Elements of their transformed outputs, of the channels of a group.
     const fn output_points(&self, images: usize) -> usize {
-        self.points * room(images * self.tiles() * self.largest_group() * PANEL)
+        self.tiling.points() * room(images * self.tiles() * self.largest_group() * PANEL)
     }
 
     /// Panels of the first group, which no other exceeds.
@@ -170,7 +170,7 @@ impl Problem {
 
     /// Elements of the transformed weights of so many panels.
     const fn group_points(&self, panels: usize) -> usize {
-        self.points * spread(panels * self.ci * PANEL)
+        self.tiling.points() * spread(panels * self.ci * PANEL)
     }
 
     /// Panels of output channels.

@@ -1,7 +1,8 @@
 //! The passes: forward, the input's gradient, the weights' gradient.
 
+use super::phases::rearrange;
 use super::stages::{
-    Epilogue, Field, OfGradient, OfInput, gather, products, rearrange, scatter, weight_products,
+    Epilogue, Field, OfGradient, OfInput, gather, products, scatter, weight_products,
 };
 use super::tile::Tile;
 use super::{Problem, weights};
@@ -37,7 +38,8 @@ fn transform_input<W: Tile>(
         channels: padded(problem.ci),
     };
     let part = 0..padded(problem.ci);
-    scatter::<OfInput<W>>(cx, images, problem.tiles, problem.padding, field, part, v);
+    let tiling = (problem.tiling, problem.padding);
+    scatter::<OfInput<W>>(cx, images, tiling, field, part, v);
 }
 
 impl Forward<'_> {
@@ -63,7 +65,6 @@ impl Forward<'_> {
         let epilogue = |_| Epilogue::Bias { bias: self.bias, relu: self.relu };
         for first in (0..self.n).step_by(per_pass.max(1)) {
             let images = per_pass.min(self.n - first);
-            let tiles = images * problem.tiles();
             transform_input::<W>(
                 cx,
                 shape,
@@ -74,7 +75,7 @@ impl Forward<'_> {
             );
             let y = &mut y[first * shape.output_len()..][..images * shape.output_len()];
             for group in problem.groups().map(|group| (&problem, group)) {
-                products(cx, tiles, group, v, transformed, m);
+                products(cx, images, group, v, transformed, m);
                 gather::<W>(cx, images, group, m, epilogue, y);
             }
         }
@@ -104,7 +105,6 @@ impl InputGradient<'_> {
         let (input, output) = (shape.input_len(), shape.output_len());
         for first in (0..self.n).step_by(per_pass.max(1)) {
             let images = per_pass.min(self.n - first);
-            let tiles = images * problem.tiles();
             let v = cut(v, &problem, images);
             let field = |i: usize| Field {
                 data: &self.dy[(first + i) * output..][..output],
@@ -112,13 +112,14 @@ impl InputGradient<'_> {
                 channels: padded(problem.ci),
             };
             let part = 0..padded(problem.ci);
-            scatter::<OfInput<W>>(cx, images, problem.tiles, problem.padding, field, part, v);
+            let tiling = (problem.tiling, problem.padding);
+            scatter::<OfInput<W>>(cx, images, tiling, field, part, v);
             let gate = |i: usize| {
                 Epilogue::Gate(self.gate.map(|gate| &gate[(first + i) * input..][..input]))
             };
             let dx = &mut dx[first * input..][..images * input];
             for group in problem.groups().map(|group| (&problem, group)) {
-                products(cx, tiles, group, v, transformed, m);
+                products(cx, images, group, v, transformed, m);
                 gather::<W>(cx, images, group, m, gate, dx);
             }
         }
@@ -168,9 +169,9 @@ impl WeightGradient<'_> {
                         channels: padded(problem.co),
                     };
                     let part = part.clone();
-                    scatter::<OfGradient<W>>(cx, images, problem.tiles, (0, 0), field, part, e);
-                    let tiles = images * problem.tiles();
-                    weight_products(cx, tiles, (&problem, group), (v, e), i > 0, du);
+                    let tiling = (problem.tiling, (0, 0));
+                    scatter::<OfGradient<W>>(cx, images, tiling, field, part, e);
+                    weight_products(cx, images, (&problem, group), (v, e), i > 0, du);
                 }
                 weights::add_gradient::<W>(cx, shape, (&problem, group), du, dw);
             }

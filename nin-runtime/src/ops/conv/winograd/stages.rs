@@ -1,11 +1,11 @@
-//! The stages that the passes are made of: rearranging phases, transforming tiles, multiplying.
+//! The stages that the passes are made of: transforming tiles, multiplying, transforming back.
 
-use super::tile::{Grid, MAX_POINTS, Tile};
-use super::{Group, Problem, phase_kernel, spread};
+use super::tile::{Grid, IsEdge, MAX_POINTS, Tile};
+use super::tiling::{Row, Tiling};
+use super::{Group, Problem, spread};
 use crate::gemm::{Ahead, Axis, Finish, Gemm, Output, Start};
-use crate::ops::conv::ConvShape;
 use crate::simd::{Kernel, PANEL, Simd, padded};
-use crate::{Context, DisjointMut, Order};
+use crate::{Context, DisjointMut};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ops::Range;
@@ -21,27 +21,23 @@ pub(super) struct Field<'a> {
 
 /// What a tile's values are mapped by: the input's transform, or that of the output's gradient.
 pub(super) trait Scatter: Send + Sync + 'static {
-    /// Rows and columns that a tile reads.
-    const READ: (usize, usize);
-    /// Rows and columns from tile to tile.
-    const STEP: (usize, usize);
-    /// Points that it writes, as a grid.
-    const POINTS: (usize, usize);
-    unsafe fn map<S: Simd>(s: S, from: Grid<*const f32>, to: Grid<*mut f32>);
+    type Tile: Tile;
+    /// Rows and columns that a tile reads, and one at the edges.
+    const READ: [(usize, usize); 2];
+    unsafe fn map<S: Simd>(s: S, edge: IsEdge, from: Grid<*const f32>, to: Grid<*mut f32>);
 }
 
 /// [`Tile::input`] as a [`Scatter`].
 pub(super) struct OfInput<W>(PhantomData<W>);
 
 impl<W: Tile> Scatter for OfInput<W> {
-    const READ: (usize, usize) = W::TILE;
-    const STEP: (usize, usize) = W::OUTPUT;
-    const POINTS: (usize, usize) = W::TILE;
+    type Tile = W;
+    const READ: [(usize, usize); 2] = [W::TILE, W::EDGE_TILE];
 
     #[inline(always)]
-    unsafe fn map<S: Simd>(s: S, from: Grid<*const f32>, to: Grid<*mut f32>) {
+    unsafe fn map<S: Simd>(s: S, edge: IsEdge, from: Grid<*const f32>, to: Grid<*mut f32>) {
         // SAFETY: the caller's promise.
-        unsafe { W::input(s, from, to) }
+        unsafe { W::input(s, edge, from, to) }
     }
 }
 
@@ -49,14 +45,13 @@ impl<W: Tile> Scatter for OfInput<W> {
 pub(super) struct OfGradient<W>(PhantomData<W>);
 
 impl<W: Tile> Scatter for OfGradient<W> {
-    const READ: (usize, usize) = W::OUTPUT;
-    const STEP: (usize, usize) = W::OUTPUT;
-    const POINTS: (usize, usize) = W::TILE;
+    type Tile = W;
+    const READ: [(usize, usize); 2] = [W::OUTPUT, W::EDGE_OUTPUT];
 
     #[inline(always)]
-    unsafe fn map<S: Simd>(s: S, from: Grid<*const f32>, to: Grid<*mut f32>) {
+    unsafe fn map<S: Simd>(s: S, edge: IsEdge, from: Grid<*const f32>, to: Grid<*mut f32>) {
         // SAFETY: the caller's promise.
-        unsafe { W::output_adjoint(s, from, to) }
+        unsafe { W::output_adjoint(s, edge, from, to) }
     }
 }
 
@@ -65,30 +60,29 @@ impl<W: Tile> Scatter for OfGradient<W> {
 pub(super) fn scatter<'a, M: Scatter>(
     cx: &Context,
     images: usize,
-    tiles: (usize, usize),
-    padding: (usize, usize),
+    (tiling, padding): (Tiling, (usize, usize)),
     field: impl Fn(usize) -> Field<'a> + Sync,
     part: Range<usize>,
     to: &mut [f32],
 ) {
     let len = to.len();
     let to = DisjointMut::new(to);
-    let (all, channels) = (images * tiles.0 * tiles.1, part.len());
-    cx.for_each(images * tiles.0, 2 * len, |task| {
-        let (image, tile_row) = (task / tiles.0, task % tiles.0);
+    let (rows, columns) = tiling.tiles();
+    let (all, channels) = (images * rows * columns, part.len());
+    cx.for_each(images * rows, 2 * len, |task| {
+        let (image, tile_row) = (task / rows, task % rows);
         let field = field(image);
         assert_eq!(field.data.len(), field.size.0 * field.size.1 * field.channels);
         assert!(part.end <= field.channels);
         let point = spread(all * channels);
-        assert!(M::POINTS.0 * M::POINTS.1 * point <= len);
+        assert!(tiling.points() * point <= len);
         cx.isa().run(ScatterRow::<M> {
             field,
             part: part.clone(),
-            y: (tile_row * M::STEP.0).wrapping_sub(padding.0),
+            y: (tile_row * M::Tile::OUTPUT.0).wrapping_sub(padding.0),
             padding: padding.1,
-            tiles: tiles.1,
-            // SAFETY: the tile's place at the first point; `to` was held to its length.
-            to: unsafe { to.as_mut_ptr().add(task * tiles.1 * channels) },
+            tiles: tiling.row(images, image, tile_row),
+            to: to.as_mut_ptr(),
             point,
             map: PhantomData,
         });
@@ -102,7 +96,7 @@ struct ScatterRow<'a, M> {
     /// The first row that its tiles read; before the field it wraps around.
     y: usize,
     padding: usize,
-    tiles: usize,
+    tiles: Row,
     to: *mut f32,
     /// Elements between points.
     point: usize,
@@ -114,45 +108,74 @@ impl<M: Scatter> Kernel for ScatterRow<'_, M> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        // SAFETY: `scatter` holds all tiles' points to the buffer.
+        unsafe {
+            if is_ragged::<M::Tile>().0 && self.tiles.bottom {
+                self.row::<S, true>(s);
+            } else {
+                self.row::<S, false>(s);
+            }
+        }
+    }
+}
+
+/// Whether tiles at the edges of rows and columns may be smaller.
+const fn is_ragged<W: Tile>() -> IsEdge {
+    (W::EDGE_OUTPUT.0 < W::OUTPUT.0, W::EDGE_OUTPUT.1 < W::OUTPUT.1)
+}
+
+impl<M: Scatter> ScatterRow<'_, M> {
+    #[inline(always)]
+    unsafe fn row<S: Simd, const BOTTOM: bool>(&self, s: S) {
+        let Row { columns, whole, right, .. } = self.tiles;
+        // SAFETY: the caller's promise.
+        unsafe {
+            for t in 0..columns {
+                self.tile(s, (BOTTOM, false), t, whole + t);
+            }
+            if let Some(right) = right.filter(|_| is_ragged::<M::Tile>().1) {
+                self.tile(s, (BOTTOM, true), columns, right);
+            }
+        }
+    }
+
+    /// Transforms tile `t` of the row, whose points are tile `number` of all.
+    #[inline(always)]
+    unsafe fn tile<S: Simd>(&self, s: S, edge: IsEdge, t: usize, number: usize) {
         let Field { data, size: (h, w), channels } = self.field;
-        let (rows, columns) = M::READ;
-        let inside_rows = self.y < h && self.y + rows <= h;
-        for t in 0..self.tiles {
-            let x = (t * M::STEP.1).wrapping_sub(self.padding);
-            let inside = inside_rows && x < w && x + columns <= w;
-            for c in (0..self.part.len()).step_by(S::LANES) {
-                let (point, from_c) = (self.point, self.part.start + c);
-                // SAFETY: `scatter` holds all tiles' points to the buffer; vectors lie in their
-                // pixel, and pixels in the field as `inside` or the copy's tests say.
-                unsafe {
-                    let to = self.to.add(t * self.part.len() + c);
-                    let to = Grid { start: to, row: M::POINTS.1 * point, column: point };
-                    if inside {
-                        let start = data.as_ptr().add((self.y * w + x) * channels + from_c);
-                        M::map(s, Grid { start, row: w * channels, column: channels }, to);
-                        continue;
-                    }
-                    let mut copy = MaybeUninit::<[S::V; MAX_POINTS]>::uninit();
-                    let copy = copy.as_mut_ptr().cast::<f32>();
-                    for i in 0..rows {
-                        let y = self.y.wrapping_add(i);
-                        for j in 0..columns {
-                            let x = x.wrapping_add(j);
-                            let value = if y < h && x < w {
-                                s.load(data.as_ptr().add((y * w + x) * channels + from_c))
-                            } else {
-                                s.splat(0.0)
-                            };
-                            s.store(copy.add((i * columns + j) * S::LANES), value);
-                        }
-                    }
-                    let from = Grid {
-                        start: copy.cast_const(),
-                        row: columns * S::LANES,
-                        column: S::LANES,
-                    };
-                    M::map(s, from, to);
+        let rows = M::READ[usize::from(edge.0)].0;
+        let columns = M::READ[usize::from(edge.1)].1;
+        let x = (t * M::Tile::OUTPUT.1).wrapping_sub(self.padding);
+        let inside = self.y < h && self.y + rows <= h && x < w && x + columns <= w;
+        for c in (0..self.part.len()).step_by(S::LANES) {
+            let (point, from_c) = (self.point, self.part.start + c);
+            // SAFETY: the caller vouches for the points; vectors lie in their pixel, and pixels in the
+            // field as `inside` or the copy's tests say.
+            unsafe {
+                let to = self.to.add(number * self.part.len() + c);
+                let to = Grid { start: to, row: M::Tile::TILE.1 * point, column: point };
+                if inside {
+                    let start = data.as_ptr().add((self.y * w + x) * channels + from_c);
+                    M::map(s, edge, Grid { start, row: w * channels, column: channels }, to);
+                    continue;
                 }
+                let mut copy = MaybeUninit::<[S::V; MAX_POINTS]>::uninit();
+                let copy = copy.as_mut_ptr().cast::<f32>();
+                for i in 0..rows {
+                    let y = self.y.wrapping_add(i);
+                    for j in 0..columns {
+                        let x = x.wrapping_add(j);
+                        let value = if y < h && x < w {
+                            s.load(data.as_ptr().add((y * w + x) * channels + from_c))
+                        } else {
+                            s.splat(0.0)
+                        };
+                        s.store(copy.add((i * columns + j) * S::LANES), value);
+                    }
+                }
+                let from =
+                    Grid { start: copy.cast_const(), row: columns * S::LANES, column: S::LANES };
+                M::map(s, edge, from, to);
             }
         }
     }
@@ -181,11 +204,11 @@ pub(super) fn gather<'a, W: Tile>(
 ) {
     let channels = padded(problem.co);
     let len = problem.output.0 * problem.output.1 * channels;
-    let (tile_rows, tile_columns) = problem.tiles;
+    let (tile_rows, _) = problem.tiling.tiles();
     let all = images * problem.tiles();
     assert_eq!(y.len(), images * len);
     let point = spread(all * group.channels());
-    assert!(m.len() >= problem.points * point);
+    assert!(m.len() >= problem.tiling.points() * point);
     let y = DisjointMut::new(y);
     // A task is a row of tiles, or half of its channels where rows are too few to share evenly.
     let halves = if cx.threads() > 1 && group.panels.is_multiple_of(2) { 2 } else { 1 };
@@ -202,7 +225,8 @@ pub(super) fn gather<'a, W: Tile>(
         let first_channel = group.first * PANEL + half * part;
         let offset = y_row * problem.output.1 * channels + first_channel;
         cx.isa().run(GatherRow::<W> {
-            m: m[row_of_tiles * tile_columns * group.channels() + half * part..].as_ptr(),
+            tiles: problem.tiling.row(images, image, tile_row),
+            m: m[half * part..].as_ptr(),
             m_tile: group.channels(),
             point,
             part: first_channel..first_channel + part,
@@ -219,6 +243,7 @@ pub(super) fn gather<'a, W: Tile>(
 
 /// Some channels of one row of tiles: up to `OUTPUT.0` rows of the output.
 struct GatherRow<'a, W> {
+    tiles: Row,
     m: *const f32,
     /// Elements between tiles and between points.
     m_tile: usize,
@@ -240,43 +265,67 @@ impl<W: Tile> Kernel for GatherRow<'_, W> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let (_, columns) = W::OUTPUT;
+        // SAFETY: `gather` holds the buffers to their lengths; rows, columns and channels are in range,
+        // and other tasks have other rows or channels.
+        unsafe {
+            if is_ragged::<W>().0 && self.tiles.bottom {
+                self.row::<S, true>(s);
+            } else {
+                self.row::<S, false>(s);
+            }
+        }
+    }
+}
+
+impl<W: Tile> GatherRow<'_, W> {
+    #[inline(always)]
+    unsafe fn row<S: Simd, const BOTTOM: bool>(&self, s: S) {
+        let Row { columns, whole, right, .. } = self.tiles;
+        // SAFETY: the caller's promise.
+        unsafe {
+            for t in 0..columns {
+                self.tile(s, (BOTTOM, false), t, whole + t);
+            }
+            if let Some(right) = right.filter(|_| is_ragged::<W>().1) {
+                self.tile(s, (BOTTOM, true), columns, right);
+            }
+        }
+    }
+
+    /// Transforms tile `t` of the row back, whose points are tile `number` of all.
+    #[inline(always)]
+    unsafe fn tile<S: Simd>(&self, s: S, edge: IsEdge, t: usize, number: usize) {
+        let columns = if edge.1 { W::EDGE_OUTPUT.1 } else { W::OUTPUT.1 };
         let (rows, width) = self.size;
-        for t in 0..width.div_ceil(columns) {
-            let x = t * columns;
-            let valid = columns.min(width - x);
-            for c in (0..self.part.len()).step_by(S::LANES) {
-                let mut tile = MaybeUninit::<[S::V; MAX_POINTS]>::uninit();
-                let tile = tile.as_mut_ptr().cast::<f32>();
-                // SAFETY: `gather` holds the buffers to their lengths; rows, columns and channels
-                // are in range, and other tasks have other rows or channels.
-                unsafe {
-                    let m = Grid {
-                        start: self.m.add(t * self.m_tile + c),
-                        row: W::TILE.1 * self.point,
-                        column: self.point,
-                    };
-                    W::output(
-                        s,
-                        m,
-                        Grid { start: tile, row: columns * S::LANES, column: S::LANES },
-                    );
-                    for i in 0..rows {
-                        for j in 0..valid {
-                            let at = (i * width + x + j) * self.channels + c;
-                            let value = s.load(tile.add((i * columns + j) * S::LANES));
-                            let value = match self.epilogue {
-                                Epilogue::Bias { bias, relu } => {
-                                    let bias = s.load(bias.as_ptr().add(self.part.start + c));
-                                    if relu { s.relu(value + bias) } else { value + bias }
-                                }
-                                Epilogue::Gate(None) => value,
-                                Epilogue::Gate(Some(gate)) => {
-                                    s.gate(s.load(gate.as_ptr().add(self.offset + at)), value)
-                                }
-                            };
-                            s.store(self.y.add(at), value);
-                        }
+        let x = t * W::OUTPUT.1;
+        let valid = columns.min(width - x);
+        for c in (0..self.part.len()).step_by(S::LANES) {
+            let mut tile = MaybeUninit::<[S::V; MAX_POINTS]>::uninit();
+            let tile = tile.as_mut_ptr().cast::<f32>();
+            // SAFETY: the caller's promise.
+            unsafe {
+                let m = Grid {
+                    start: self.m.add(number * self.m_tile + c),
+                    row: W::TILE.1 * self.point,
+                    column: self.point,
+                };
+                let to = Grid { start: tile, row: columns * S::LANES, column: S::LANES };
+                W::output(s, edge, m, to);
+                for i in 0..rows {
+                    for j in 0..valid {
+                        let at = (i * width + x + j) * self.channels + c;
+                        let value = s.load(tile.add((i * columns + j) * S::LANES));
+                        let value = match self.epilogue {
+                            Epilogue::Bias { bias, relu } => {
+                                let bias = s.load(bias.as_ptr().add(self.part.start + c));
+                                if relu { s.relu(value + bias) } else { value + bias }
+                            }
+                            Epilogue::Gate(None) => value,
+                            Epilogue::Gate(Some(gate)) => {
+                                s.gate(s.load(gate.as_ptr().add(self.offset + at)), value)
+                            }
+                        };
+                        s.store(self.y.add(at), value);
                     }
                 }
             }
@@ -288,30 +337,32 @@ impl<W: Tile> Kernel for GatherRow<'_, W> {
 /// `[points][tiles][ci] · [points][panels][ci][PANEL]`.
 pub(super) fn products(
     cx: &Context,
-    tiles: usize,
+    images: usize,
     (problem, group): (&Problem, Group),
     v: &[f32],
     u: &[f32],
     m: &mut [f32],
 ) {
     let (ci, co) = (padded(problem.ci), group.channels());
+    let tiles = images * problem.tiles();
     let apart = spread(tiles * co);
-    assert!(m.len() >= problem.points * apart);
+    assert!(m.len() >= problem.tiling.points() * apart);
     assert_eq!(u.len(), problem.weight_points());
     let v = Points { all: v, len: tiles * ci };
     let u = Points { all: &u[problem.weights_of(group)..], len: co * problem.ci };
     let m = DisjointMut::new(m);
     for_each_point(cx, problem, tiles * co, v, u, |point, ahead| {
+        let tiles = problem.tiling.at(images, point);
         let gemm = Gemm {
-            rows: (1, tiles),
+            rows: (1, tiles.len()),
             panels: group.panels,
             sum: [Axis::ONCE, Axis::ONCE, Axis { count: problem.ci, a: 1, b: PANEL }],
-            a: v.at(point).as_ptr(),
+            a: v.at(point)[tiles.start * ci..].as_ptr(),
             a_rows: (0, ci),
             b: u.at(point).as_ptr(),
             b_panel: problem.ci * PANEL,
-            // SAFETY: each point has its own matrix in `m`.
-            c: unsafe { m.as_mut_ptr().add(point * apart) },
+            // SAFETY: each point has its own matrix in `m`, with a row for each tile.
+            c: unsafe { m.as_mut_ptr().add(point * apart + tiles.start * co) },
             output: Output { outer: 0, row: co, panel: PANEL },
             start: Start::ZERO,
             finish: Finish::Plain,
@@ -326,25 +377,27 @@ pub(super) fn products(
 /// `[points][tiles][ci]ᵀ · [points][tiles][channels of the group]`, in the layout of U's group.
 pub(super) fn weight_products(
     cx: &Context,
-    tiles: usize,
+    images: usize,
     (problem, group): (&Problem, Group),
     (v, e): (&[f32], &[f32]),
     accumulate: bool,
     du: &mut [f32],
 ) {
     let (ci, co) = (padded(problem.ci), group.channels());
+    let tiles = images * problem.tiles();
     let apart = spread(co * problem.ci);
-    assert_eq!(du.len(), problem.points * apart);
+    assert_eq!(du.len(), problem.tiling.points() * apart);
     let (v, e) = (Points { all: v, len: tiles * ci }, Points { all: e, len: tiles * co });
     let du = DisjointMut::new(du);
     for_each_point(cx, problem, tiles * co, v, e, |point, ahead| {
+        let tiles = problem.tiling.at(images, point);
         let gemm = Gemm {
             rows: (1, problem.ci),
             panels: group.panels,
-            sum: [Axis::ONCE, Axis::ONCE, Axis { count: tiles, a: ci, b: co }],
-            a: v.at(point).as_ptr(),
+            sum: [Axis::ONCE, Axis::ONCE, Axis { count: tiles.len(), a: ci, b: co }],
+            a: v.at(point)[tiles.start * ci..].as_ptr(),
             a_rows: (0, 1),
-            b: e.at(point).as_ptr(),
+            b: e.at(point)[tiles.start * co..].as_ptr(),
             b_panel: PANEL,
             // SAFETY: each point has its own matrix in `du`.
             c: unsafe { du.as_mut_ptr().add(point * apart) },
@@ -383,66 +436,14 @@ fn for_each_point<'a>(
 ) {
     // Neighbouring points make a task, so that one thread computes a point and the next.
     let tasks = if cx.threads() > 1 { 4 * cx.threads() } else { 1 };
-    let share = problem.points.div_ceil(tasks);
-    let work = problem.points * outputs * problem.ci;
-    cx.for_each(problem.points.div_ceil(share), work, |task| {
-        let end = ((task + 1) * share).min(problem.points);
+    let share = problem.tiling.points().div_ceil(tasks);
+    let work = problem.tiling.points() * outputs * problem.ci;
+    cx.for_each(problem.tiling.points().div_ceil(share), work, |task| {
+        let end = ((task + 1) * share).min(problem.tiling.points());
         for point in task * share..end {
             let next = point + 1;
             let ahead = if next < end { Ahead([a.at(next), b.at(next)]) } else { Ahead::NOTHING };
             f(point, ahead);
         }
     });
-}
-
-/// Takes the stride of an image's input apart: pixel (y, x), channel (c, i, j) of the result is
-/// pixel (s·y + i, s·x + j), channel c of the padded input.
-pub(super) fn rearrange(cx: &Context, shape: &ConvShape, x: &[f32], to: &mut [f32]) {
-    let (kh, kw) = phase_kernel(shape);
-    let (h, w) = (shape.output().0 + kh - 1, shape.output().1 + kw - 1);
-    let channels = padded(shape.ci * shape.stride.0 * shape.stride.1);
-    assert_eq!(to.len(), h * w * channels);
-    let to = DisjointMut::new(to);
-    cx.for_each(h, h * w * channels, |y| {
-        // SAFETY: each task has its own row.
-        let to = unsafe { to.part(y * w * channels..(y + 1) * w * channels) };
-        to.fill(0.0);
-        for c in 0..shape.ci {
-            for i in 0..shape.stride.0 {
-                let row = (shape.stride.0 * y + i).wrapping_sub(shape.padding.0);
-                if row < shape.input.0 {
-                    let first = (c * shape.stride.0 + i) * shape.stride.1;
-                    rearrange_row(shape, x, (c, row), channels, &mut to[first..]);
-                }
-            }
-        }
-    });
-}
-
-/// One input row of one channel: `stride` neighbours become neighbouring channels.
-fn rearrange_row(
-    shape: &ConvShape,
-    x: &[f32],
-    (c, row): (usize, usize),
-    channels: usize,
-    to: &mut [f32],
-) {
-    let (width, stride) = (shape.input.1, shape.stride.1);
-    let (start, step) = match shape.order {
-        Order::Planar => ((c * shape.input.0 + row) * width, 1),
-        Order::ChannelsLast => (row * width * padded(shape.ci) + c, padded(shape.ci)),
-    };
-    for (p, to) in to.chunks_mut(channels).enumerate() {
-        let from = (p * stride).wrapping_sub(shape.padding.1);
-        if step == 1 && from < width && from + stride <= width {
-            to[..stride].copy_from_slice(&x[start + from..][..stride]);
-            continue;
-        }
-        for (j, to) in to[..stride].iter_mut().enumerate() {
-            let column = from.wrapping_add(j);
-            if column < width {
-                *to = x[start + column * step];
-            }
-        }
-    }
 }

@@ -13,6 +13,7 @@ pub(in crate::ops::conv) mod rt {
 }
 
 nin_macros::transforms!(F2x3, F3x3, F4x3, F6x3, F2x5, F4x5, F2x7);
+nin_macros::transforms!(F6x3With1, F1x3With6, F5x3With3, F3x3With5, F4x5With2, F2x5With4);
 
 pub(in crate::ops::conv) type Square<F, const M: usize, const R: usize, const T: usize> =
     Tiles<F, F, M, R, T, M, R, T>;
@@ -98,6 +99,43 @@ fn larger_and_rectangular_kernels_agree_with_the_reference() {
     );
     let flat = Window { kernel: (3, 5), stride: (1, 1), padding: (1, 0) };
     check::<Tiles<F4x3, F4x5, 4, 3, 6, 4, 5, 8>>(3e-5, 2, (17, 16), (9, 13), flat, ChannelsLast);
+}
+
+/// Tiles of M outputs of which the last along both axes has N.
+type Edged<F, E, const M: usize, const N: usize, const R: usize, const T: usize, const U: usize> =
+    Ragged<
+        Square<F, M, R, T>,
+        Tiles<F, E, M, R, T, N, R, U>,
+        Tiles<E, F, N, R, U, M, R, T>,
+        Square<E, N, R, U>,
+    >;
+type FourAndTwo = Edged<F4x5With2, F2x5With4, 4, 2, 5, 8, 6>;
+type FiveAndThree = Edged<F5x3With3, F3x3With5, 5, 3, 3, 7, 5>;
+type SixAndOne = Edged<F6x3With1, F1x3With6, 6, 1, 3, 8, 3>;
+
+#[test]
+fn smaller_tiles_at_the_edges_agree_with_the_reference() {
+    let same = Window::square(5, 1, 2);
+    check::<FourAndTwo>(3e-5, 2, (17, 20), (10, 14), same, ChannelsLast);
+    // The last tile of a row has one output of its two, there is none to a column.
+    check::<FourAndTwo>(3e-5, 3, (16, 40), (8, 9), same, ChannelsLast);
+    // Three are left, more than a smaller tile has.
+    check::<FourAndTwo>(3e-5, 1, (5, 16), (11, 10), same, ChannelsLast);
+    // Nothing but smaller tiles.
+    check::<FourAndTwo>(3e-5, 2, (5, 16), (2, 1), same, ChannelsLast);
+    let same = Window::square(3, 1, 1);
+    check::<FiveAndThree>(3e-5, 5, (32, 48), (13, 13), same, ChannelsLast);
+    check::<SixAndOne>(3e-5, 2, (20, 16), (13, 7), same, Planar);
+    let strided = Window::square(11, 4, 0);
+    check::<FiveAndThree>(3e-5, 2, (3, 16), (39, 59), strided, Planar);
+    type OfRows = Ragged<
+        Tiles<F5x3With3, F4x5, 5, 3, 7, 4, 5, 8>,
+        Tiles<F5x3With3, F4x5, 5, 3, 7, 4, 5, 8>,
+        Tiles<F3x3With5, F4x5, 3, 3, 5, 4, 5, 8>,
+        Tiles<F3x3With5, F4x5, 3, 3, 5, 4, 5, 8>,
+    >;
+    let flat = Window { kernel: (3, 5), stride: (1, 1), padding: (1, 0) };
+    check::<OfRows>(3e-5, 2, (17, 16), (8, 13), flat, ChannelsLast);
 }
 
 #[test]

@@ -34,13 +34,19 @@ pub struct Grid<P> {
 /// The largest tile that transforms are made for, points; it has no more outputs or taps.
 pub(super) const MAX_POINTS: usize = 64;
 
+/// Whether a tile is the last along rows and along columns, and smaller than the others.
+pub type IsEdge = (bool, bool);
+
 /// The two-dimensional maps of a tile, rows × columns.
 ///
-/// Each reads a grid of vectors and writes another.
+/// Each reads a grid of vectors and writes another. The last tiles along an axis may have fewer outputs:
+/// their maps then are those of smaller tiles, whose points are the first of a whole tile's, so that
+/// all are multiplied by the same transformed weights.
 ///
 /// # Safety
 /// Of an implementation: `TILE` is `OUTPUT + KERNEL - 1` along both axes, with at most 64 points in all,
-/// and each map writes its whole grid and touches nothing else.
+/// and so is `EDGE_TILE` of `EDGE_OUTPUT`, which is no larger than `OUTPUT`. Each map writes its whole
+/// grid and touches nothing else.
 ///
 /// Of a call of a map: the grids must be valid for reading and for writing as many vectors as the map's
 /// name says, and the second must not overlap the first.
@@ -52,15 +58,19 @@ pub unsafe trait Tile: Copy + Send + Sync + 'static {
     const KERNEL: (usize, usize);
     /// Inputs of a tile, and points.
     const TILE: (usize, usize);
+    /// Outputs of the last tile along each axis where it is smaller, else as of the others.
+    const EDGE_OUTPUT: (usize, usize);
+    /// Its inputs and points.
+    const EDGE_TILE: (usize, usize);
 
     /// V = Bᵀ·X·B: a tile of inputs to points.
-    unsafe fn input<S: Simd>(s: S, x: Grid<*const f32>, v: Grid<*mut f32>);
+    unsafe fn input<S: Simd>(s: S, edge: IsEdge, x: Grid<*const f32>, v: Grid<*mut f32>);
     /// U = G·W·Gᵀ: a kernel to points.
     unsafe fn weight<S: Simd>(s: S, w: Grid<*const f32>, u: Grid<*mut f32>);
     /// Y = Aᵀ·M·A: points to a tile of outputs.
-    unsafe fn output<S: Simd>(s: S, m: Grid<*const f32>, y: Grid<*mut f32>);
+    unsafe fn output<S: Simd>(s: S, edge: IsEdge, m: Grid<*const f32>, y: Grid<*mut f32>);
     /// E = A·dY·Aᵀ: the gradient of a tile of outputs to points.
-    unsafe fn output_adjoint<S: Simd>(s: S, dy: Grid<*const f32>, e: Grid<*mut f32>);
+    unsafe fn output_adjoint<S: Simd>(s: S, edge: IsEdge, dy: Grid<*const f32>, e: Grid<*mut f32>);
     /// dW = Gᵀ·dU·G: the gradient at points to that of a kernel.
     unsafe fn weight_adjoint<S: Simd>(s: S, du: Grid<*const f32>, dw: Grid<*mut f32>);
 }
@@ -70,9 +80,14 @@ pub unsafe trait Tile: Copy + Send + Sync + 'static {
 /// A macro, since a call through `impl Fn` is not always inlined, and then not compiled for the
 /// instruction set.
 macro_rules! separable {
-    ($map:ident: $a:ident, $b:ident => $c:ident, $d:ident) => {
+    ($map:ident($($edge:ty)?): $a:ident, $b:ident => $c:ident, $d:ident) => {
         #[inline(always)]
-        unsafe fn $map<S: Simd>(s: S, from: Grid<*const f32>, to: Grid<*mut f32>) {
+        unsafe fn $map<S: Simd>(
+            s: S,
+            $(_: $edge,)?
+            from: Grid<*const f32>,
+            to: Grid<*mut f32>,
+        ) {
             let zero = s.splat(0.0);
             let mut middle = [[zero; $d]; $a];
             for (i, middle) in middle.iter_mut().enumerate() {
@@ -130,10 +145,75 @@ unsafe impl<
         assert!(RT * CT <= MAX_POINTS, "a tile has at most 64 points");
         (RT, CT)
     };
+    const EDGE_OUTPUT: (usize, usize) = Self::OUTPUT;
+    const EDGE_TILE: (usize, usize) = Self::TILE;
 
-    separable!(input: RT, CT => RT, CT);
-    separable!(weight: RR, CR => RT, CT);
-    separable!(output: RT, CT => RM, CM);
-    separable!(output_adjoint: RM, CM => RT, CT);
-    separable!(weight_adjoint: RT, CT => RR, CR);
+    separable!(input(IsEdge): RT, CT => RT, CT);
+    separable!(weight(): RR, CR => RT, CT);
+    separable!(output(IsEdge): RT, CT => RM, CM);
+    separable!(output_adjoint(IsEdge): RM, CM => RT, CT);
+    separable!(weight_adjoint(): RT, CT => RR, CR);
+}
+
+/// Tiles of which those at the edges of the output are smaller: the last in a row, `Right`, the last in a
+/// column, `Bottom`, and the one that is both, `Corner`. An axis along which all are alike has the same
+/// sizes in all.
+#[derive(Clone, Copy)]
+pub struct Ragged<Whole, Right, Bottom, Corner>(PhantomData<(Whole, Right, Bottom, Corner)>);
+
+/// A map by the tile that stands at an edge.
+macro_rules! at_edges {
+    ($map:ident) => {
+        #[inline(always)]
+        unsafe fn $map<S: Simd>(s: S, edge: IsEdge, from: Grid<*const f32>, to: Grid<*mut f32>) {
+            // SAFETY: the caller's promise, which is for the tile at this edge.
+            unsafe {
+                match edge {
+                    (false, false) => Whole::$map(s, edge, from, to),
+                    (false, true) => Right::$map(s, edge, from, to),
+                    (true, false) => Bottom::$map(s, edge, from, to),
+                    (true, true) => Corner::$map(s, edge, from, to),
+                }
+            }
+        }
+    };
+}
+
+// SAFETY: `EDGE_TILE` does not compile with sizes that do not fit together; the maps are those of tiles.
+unsafe impl<Whole: Tile, Right: Tile, Bottom: Tile, Corner: Tile> Tile
+    for Ragged<Whole, Right, Bottom, Corner>
+{
+    const OUTPUT: (usize, usize) = Whole::OUTPUT;
+    const KERNEL: (usize, usize) = Whole::KERNEL;
+    const TILE: (usize, usize) = Whole::TILE;
+    const EDGE_OUTPUT: (usize, usize) = Corner::OUTPUT;
+    const EDGE_TILE: (usize, usize) = {
+        let (whole, corner) = (Whole::OUTPUT, Corner::OUTPUT);
+        assert!(corner.0 <= whole.0 && corner.1 <= whole.1, "a tile at an edge is not larger");
+        assert!(Right::OUTPUT.0 == whole.0 && Right::OUTPUT.1 == corner.1, "the last of a row");
+        assert!(Bottom::OUTPUT.0 == corner.0 && Bottom::OUTPUT.1 == whole.1, "and of a column");
+        let mut kernels = [Right::KERNEL, Bottom::KERNEL, Corner::KERNEL].as_slice();
+        while let [kernel, rest @ ..] = kernels {
+            let same = kernel.0 == Whole::KERNEL.0 && kernel.1 == Whole::KERNEL.1;
+            assert!(same, "all tiles have one kernel");
+            kernels = rest;
+        }
+        Corner::TILE
+    };
+
+    at_edges!(input);
+    at_edges!(output);
+    at_edges!(output_adjoint);
+
+    #[inline(always)]
+    unsafe fn weight<S: Simd>(s: S, w: Grid<*const f32>, u: Grid<*mut f32>) {
+        // SAFETY: the caller's promise.
+        unsafe { Whole::weight(s, w, u) }
+    }
+
+    #[inline(always)]
+    unsafe fn weight_adjoint<S: Simd>(s: S, du: Grid<*const f32>, dw: Grid<*mut f32>) {
+        // SAFETY: the caller's promise.
+        unsafe { Whole::weight_adjoint(s, du, dw) }
+    }
 }

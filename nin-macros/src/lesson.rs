@@ -207,13 +207,13 @@ mod tests {
             conv(10, kernel = 3, stride = 2), global_avg_pool>";
         let pointwise = "direct: one matrix product: a fully connected layer at each pixel";
         let expected = [
+            "Winograd F(4×4, 5×5): 1.0 times as cheap as direct sums",
             "",
-            "",
-            "",
+            "Winograd F(6×6, 3×3), F(4×4, 3×3) at the edges: 3.2 times as cheap as direct sums",
             pointwise,
             &format!("{pointwise}; gradients sparse, without the max pool's zeros"),
             "",
-            "",
+            "direct: direct sums cost least",
             "",
         ];
         assert_eq!(computed_by(spec), expected);

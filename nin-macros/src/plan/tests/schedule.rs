@@ -234,12 +234,13 @@ impl Random {
         for _ in 0..1 + self.below(7) {
             let width = 1 + self.below(40);
             let window = self.window();
-            let element = match self.below(6) {
+            let element = match self.below(7) {
                 0 => format!("conv({width}, kernel = {window}, relu = {})", self.below(2) == 0),
                 1 => format!("block({width}, {}, 9, kernel = {window})", 1 + self.below(20)),
                 2 => format!("max_pool({window})"),
                 3 => format!("avg_pool({window}, ceil = {})", self.below(2) == 0),
                 4 => "dropout(0.5)".to_owned(),
+                5 => format!("block({width}, kernel = {window}), max_pool(3, stride = 2)"),
                 _ => format!("conv({width}, kernel = 3, padding = 1)"),
             };
             write!(spec, "{element}, ").expect("strings take everything");

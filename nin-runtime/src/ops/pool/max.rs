@@ -151,16 +151,23 @@ impl<T: Element> PerWindow for Scatter<T> {
                 if self.gate {
                     g = s.gate(max, g);
                 }
-                // The first of equal values takes the gradient.
-                let mut left = s.select(nan, zero, g);
+                // Zero is not negative, whatever the gradient's is.
+                let g = zero + g;
+                // The first of equal values takes the gradient; none equals NaN.
+                let mut taken = s.gt(zero, zero);
                 for ky in 0..window.h {
                     for kx in 0..window.w {
                         let at = window.at(ky, kx);
                         let here = s.eq(T::load(s, x.add(at)), max);
+                        let first = s.and_not(here, taken);
+                        taken = s.or(taken, here);
                         let d = self.dx.add(at + i);
-                        let sum = if window.is_first_at(ky, kx) { zero } else { s.load(d) };
-                        s.store(d, sum + s.select(here, left, zero));
-                        left = s.select(here, zero, left);
+                        if window.is_first_at(ky, kx) {
+                            s.store(d, s.select(first, g, zero));
+                        } else {
+                            let before = s.load(d);
+                            s.store(d, s.select(first, before + g, before));
+                        }
                     }
                 }
                 if s.any(nan) {

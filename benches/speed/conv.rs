@@ -1,7 +1,7 @@
 //! Convolutions of the nets in `nets` and some more: all passes, by all algorithms.
 
 use criterion::Criterion;
-use nin_runtime::ops::conv::winograd::{Tile, Tiles};
+use nin_runtime::ops::conv::winograd::{Ragged, Tile, Tiles};
 use nin_runtime::ops::conv::{ConvShape, Forward, InputGradient, Source, WeightGradient};
 use nin_runtime::ops::pool::{PoolShape, max_pool_backward};
 use nin_runtime::simd::{Isa, padded};
@@ -18,11 +18,16 @@ mod rt {
     pub use nin_runtime::simd::Vector;
 }
 
-nin_macros::transforms!(F4x3, F6x3, F4x5, F2x7);
+nin_macros::transforms!(F4x3, F6x3, F4x5With2, F2x5With4, F2x7);
 
 type Tiles4Of3 = Tiles<F4x3, F4x3, 4, 3, 6, 4, 3, 6>;
 type Tiles6Of3 = Tiles<F6x3, F6x3, 6, 3, 8, 6, 3, 8>;
-type Tiles4Of5 = Tiles<F4x5, F4x5, 4, 5, 8, 4, 5, 8>;
+type Tiles4Of5 = Ragged<
+    Tiles<F4x5With2, F4x5With2, 4, 5, 8, 4, 5, 8>,
+    Tiles<F4x5With2, F2x5With4, 4, 5, 8, 2, 5, 6>,
+    Tiles<F2x5With4, F4x5With2, 2, 5, 6, 4, 5, 8>,
+    Tiles<F2x5With4, F2x5With4, 2, 5, 6, 2, 5, 6>,
+>;
 type Tiles2Of7 = Tiles<F2x7, F2x7, 2, 7, 8, 2, 7, 8>;
 
 /// Images that gradients are computed for together.

@@ -16,7 +16,7 @@ mod rt {
     pub use nin_runtime::simd::Vector;
 }
 
-nin_macros::transforms!(F2x3, F2x5, F4x3, F6x3);
+nin_macros::transforms!(F2x3, F2x5, F4x3, F6x3, F4x3With1, F1x3With4);
 
 use buffer::{Guarded, Side};
 use nin_runtime::Context;

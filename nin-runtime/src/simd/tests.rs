@@ -182,7 +182,7 @@ fn what_is_not_zero_is_stored_with_its_place() {
                 3 => f32::NAN,
                 _ => i as f32 - 20.0,
             };
-            let zero = |i: usize| if i % 2 == 0 { 0.0 } else { -0.0 };
+            let zero = |i: usize| if i.is_multiple_of(2) { 0.0 } else { -0.0 };
             let is_set = |i: &usize| pattern >> i & 1 == 1;
             let panel = core::array::from_fn(|i| if is_set(&i) { value(i) } else { zero(i) });
             let (values, places) = isa.run(Nonzero(&panel));

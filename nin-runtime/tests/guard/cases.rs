@@ -1,8 +1,8 @@
 //! The operations, each as the lengths of its buffers and a call.
 
 use super::buffer::{Guarded, Side};
-use super::{F2x3, F2x5, F4x3, F6x3};
-use nin_runtime::ops::conv::winograd::{Tile, Tiles};
+use super::{F1x3With4, F2x3, F2x5, F4x3, F4x3With1, F6x3};
+use nin_runtime::ops::conv::winograd::{Ragged, Tile, Tiles};
 use nin_runtime::ops::conv::{ConvShape, Forward, InputGradient, Source, WeightGradient};
 use nin_runtime::ops::dropout::{Dropout, dropout_backward, dropout_forward};
 use nin_runtime::ops::global_avg_pool::{global_avg_pool_backward, global_avg_pool_forward};
@@ -83,6 +83,14 @@ pub fn all() -> Vec<Case> {
 
 type Square<F, const M: usize, const R: usize, const T: usize> = Tiles<F, F, M, R, T, M, R, T>;
 
+/// Tiles of which the last along both axes are smaller.
+type FourAndOne = Ragged<
+    Square<F4x3With1, 4, 3, 6>,
+    Tiles<F4x3With1, F1x3With4, 4, 3, 6, 1, 3, 3>,
+    Tiles<F1x3With4, F4x3With1, 1, 3, 3, 4, 3, 6>,
+    Square<F1x3With4, 1, 3, 3>,
+>;
+
 fn convolutions(cases: &mut Vec<Case>) {
     use Order::{ChannelsLast, Planar};
     for (n, channels, input, kernel, stride, padding, order) in [
@@ -129,6 +137,8 @@ fn convolutions(cases: &mut Vec<Case>) {
     winograd::<Square<F4x3, 4, 3, 6>>(cases, 2, strided, true);
     let planar = shape((2, 5), (6, 7), 3, 1, 1, Planar);
     winograd::<Tiles<F2x3, F4x3, 2, 3, 4, 4, 3, 6>>(cases, 1, planar, true);
+    let ragged = shape((5, 18), (9, 13), 3, 1, 1, ChannelsLast);
+    winograd::<FourAndOne>(cases, 2, ragged, false);
 }
 
 /// Calls `f` with a convolution's input, which is `n` planar images or activations.

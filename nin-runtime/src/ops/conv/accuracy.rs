@@ -4,13 +4,13 @@
 
 use super::tests::Case;
 use super::winograd::Tile;
-use super::winograd::tests::{Square, rt};
+use super::winograd::tests::{Edged, Square, rt};
 use super::{ConvShape, Order};
 use crate::Context;
 use crate::reference::{Window, rms_error};
 use crate::simd::Isa;
 
-nin_macros::transforms!(F4x3, F5x3, F6x3, F4x5);
+nin_macros::transforms!(F4x3, F5x3, F6x3, F4x5, F4x5With2, F2x5With4);
 
 /// The relative rms error that direct sums of so many products may have: partial sums grow as the root of
 /// their number, and each is rounded to 24 bits.
@@ -174,6 +174,7 @@ fn kernels_of_five_keep_their_budget() {
     let layer = Layer::new("5×5", 1, (96, 256), 26, Window::square(5, 1, 2), ChannelsLast);
     layer.direct();
     layer.winograd::<Square<F4x5, 4, 5, 8>>();
+    layer.winograd::<Edged<F4x5With2, F2x5With4, 4, 2, 5, 8, 6>>();
 }
 
 #[test]

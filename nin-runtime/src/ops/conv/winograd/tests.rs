@@ -102,13 +102,20 @@ fn larger_and_rectangular_kernels_agree_with_the_reference() {
 }
 
 /// Tiles of M outputs of which the last along both axes has N.
-type Edged<F, E, const M: usize, const N: usize, const R: usize, const T: usize, const U: usize> =
-    Ragged<
-        Square<F, M, R, T>,
-        Tiles<F, E, M, R, T, N, R, U>,
-        Tiles<E, F, N, R, U, M, R, T>,
-        Square<E, N, R, U>,
-    >;
+pub(in crate::ops::conv) type Edged<
+    F,
+    E,
+    const M: usize,
+    const N: usize,
+    const R: usize,
+    const T: usize,
+    const U: usize,
+> = Ragged<
+    Square<F, M, R, T>,
+    Tiles<F, E, M, R, T, N, R, U>,
+    Tiles<E, F, N, R, U, M, R, T>,
+    Square<E, N, R, U>,
+>;
 type FourAndTwo = Edged<F4x5With2, F2x5With4, 4, 2, 5, 8, 6>;
 type FiveAndThree = Edged<F5x3With3, F3x3With5, 5, 3, 3, 7, 5>;
 type SixAndOne = Edged<F6x3With1, F1x3With6, 6, 1, 3, 8, 3>;

@@ -150,8 +150,9 @@ impl<W: Tile, T: Taps> Kernel for Panel<W, T> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let (rows, columns) = W::KERNEL;
+        // Every channel writes all of its taps.
+        let mut kernel = [[0.0; PANEL]; MAX_POINTS];
         for c in 0..self.channels {
-            let mut kernel = [[0.0; PANEL]; MAX_POINTS];
             for y in 0..rows {
                 for x in 0..columns {
                     kernel[y * columns + x] = self.taps.get(c, y, x);
@@ -216,9 +217,9 @@ impl<W: Tile> Kernel for PanelGradient<'_, W> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let (rows, columns) = phase_kernel(self.shape);
+        let mut kernel = [s.splat(0.0); MAX_POINTS];
         for c in self.channels {
             for lane in (0..PANEL).step_by(S::LANES) {
-                let mut kernel = [s.splat(0.0); MAX_POINTS];
                 // SAFETY: `add_gradient` holds `du` to all points of the group; the kernel has room
                 // for all taps.
                 unsafe {

@@ -166,9 +166,6 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Where either is true.
     fn or(self, a: Self::Mask, b: Self::Mask) -> Self::Mask;
 
-    /// Where `a` is true and `b` is not.
-    fn and_not(self, a: Self::Mask, b: Self::Mask) -> Self::Mask;
-
     /// `a` where the mask is true, else `b`.
     fn select(self, mask: Self::Mask, a: Self::V, b: Self::V) -> Self::V;
 

@@ -190,12 +190,6 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn and_not(self, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
-        // SAFETY: NEON is part of the architecture.
-        unsafe { vbicq_u32(a, b) }
-    }
-
-    #[inline(always)]
     fn select(self, mask: uint32x4_t, a: F32x4, b: F32x4) -> F32x4 {
         // SAFETY: NEON is part of the architecture.
         F32x4(unsafe { vbslq_f32(mask, a.0, b.0) })

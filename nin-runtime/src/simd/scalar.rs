@@ -155,11 +155,6 @@ impl Simd for Scalar {
     }
 
     #[inline(always)]
-    fn and_not(self, a: Self::Mask, b: Self::Mask) -> Self::Mask {
-        core::array::from_fn(|i| a[i] && !b[i])
-    }
-
-    #[inline(always)]
     fn select(self, mask: Self::Mask, a: F32x4, b: F32x4) -> F32x4 {
         F32x4(core::array::from_fn(|i| if mask[i] { a.0[i] } else { b.0[i] }))
     }

@@ -216,12 +216,6 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn and_not(self, a: __m256, b: __m256) -> __m256 {
-        // SAFETY: the token exists only where the instructions do.
-        unsafe { _mm256_andnot_ps(b, a) }
-    }
-
-    #[inline(always)]
     fn select(self, mask: __m256, a: F32x8, b: F32x8) -> F32x8 {
         // SAFETY: the token exists only where the instructions do.
         F32x8(unsafe { _mm256_blendv_ps(b.0, a.0, mask) })
@@ -394,11 +388,6 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn or(self, a: __mmask16, b: __mmask16) -> __mmask16 {
         a | b
-    }
-
-    #[inline(always)]
-    fn and_not(self, a: __mmask16, b: __mmask16) -> __mmask16 {
-        a & !b
     }
 
     #[inline(always)]

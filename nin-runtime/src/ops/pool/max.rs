@@ -151,23 +151,16 @@ impl<T: Element> PerWindow for Scatter<T> {
                 if self.gate {
                     g = s.gate(max, g);
                 }
-                // Zero is not negative, whatever the gradient's is.
-                let g = zero + g;
                 // The first of equal values takes the gradient; none equals NaN.
-                let mut taken = s.gt(zero, zero);
+                let mut left = g;
                 for ky in 0..window.h {
                     for kx in 0..window.w {
                         let at = window.at(ky, kx);
                         let here = s.eq(T::load(s, x.add(at)), max);
-                        let first = s.and_not(here, taken);
-                        taken = s.or(taken, here);
                         let d = self.dx.add(at + i);
-                        if window.is_first_at(ky, kx) {
-                            s.store(d, s.select(first, g, zero));
-                        } else {
-                            let before = s.load(d);
-                            s.store(d, s.select(first, before + g, before));
-                        }
+                        let sum = if window.is_first_at(ky, kx) { zero } else { s.load(d) };
+                        s.store(d, sum + s.select(here, left, zero));
+                        left = s.select(here, zero, left);
                     }
                 }
                 if s.any(nan) {

@@ -220,6 +220,23 @@ mod tests {
     }
 
     #[test]
+    fn a_gradient_that_a_layer_has_not_or_that_is_computed_as_its_forward_pass_goes_unsaid() {
+        let gradients = |layers: &str| -> Vec<String> {
+            let cells = computed_by(&format!("Net<input(16, 40, 40), {layers}, global_avg_pool>"));
+            let said = cells.iter().filter_map(|cell| Some(cell.split_once("; ")?.1.to_owned()));
+            said.collect()
+        };
+        // What reads the image, or pools of it, has no gradient of its input.
+        assert_eq!(
+            gradients("max_pool(2), conv(8, kernel = 1), max_pool(2)"),
+            ["gradient of the weights sparse, without the max pool's zeros"]
+        );
+        // Winograd's stages have no gradient of a strided convolution's input.
+        let strided = "conv(64, kernel = 1), conv(64, kernel = 6, stride = 2)";
+        assert_eq!(gradients(strided), ["gradient of the input direct"]);
+    }
+
+    #[test]
     fn the_table_shows_shapes_formulas_and_costs() {
         let spec = "Net<input(3, 32, 32), block(16, kernel = 5, stride = 2), max_pool(3, stride = 2, ceil = true), \
             conv(10, kernel = 3), global_avg_pool>";

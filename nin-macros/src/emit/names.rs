@@ -66,7 +66,7 @@ impl<'a> Names<'a> {
     /// The transforms that the tiles are made of, and the tiles.
     pub(super) fn transforms(&self) -> TokenStream {
         let axes = self.tiles.keys().flat_map(|tile| [tile.rows, tile.columns]);
-        let sizes: BTreeSet<Size> = axes.flat_map(|axis| [axis.whole(), axis.last()]).collect();
+        let sizes: BTreeSet<Size> = axes.flat_map(|axis| [axis, axis.last()]).collect();
         let transforms = sizes.iter().map(|&size| transform_impl(&transform(size), size));
         let tiles = self.tiles.iter().map(|(tile, name)| {
             let tiles = tiles(*tile);
@@ -77,9 +77,10 @@ impl<'a> Names<'a> {
 }
 
 /// `Tiles4x4Of5x5`, or `Tiles4x4Of5x5Then2x2` where the last are smaller.
-fn tile_name(Tile { rows, columns }: Tile) -> Ident {
+fn tile_name(tile: Tile) -> Ident {
+    let Tile { rows, columns } = tile;
     let name = format_ident!("Tiles{}x{}Of{}x{}", rows.m, columns.m, rows.r, columns.r);
-    if rows.edge.or(columns.edge).is_none() {
+    if !tile.is_ragged() {
         return name;
     }
     format_ident!("{name}Then{}x{}", rows.last().m, columns.last().m)
@@ -90,7 +91,8 @@ fn transform(size: Size) -> Ident {
 }
 
 /// Tiles as a type of the runtime.
-fn tiles(Tile { rows, columns }: Tile) -> TokenStream {
+fn tiles(tile: Tile) -> TokenStream {
+    let Tile { rows, columns } = tile;
     let of = |rows: Size, columns: Size| {
         let numbers = [rows, columns].map(|size| {
             let (m, r, t) = (size.m, size.r, size.tile());
@@ -100,12 +102,12 @@ fn tiles(Tile { rows, columns }: Tile) -> TokenStream {
         let (rows, columns) = (transform(rows), transform(columns));
         quote!(rt::Tiles<#rows, #columns, #row_numbers, #column_numbers>)
     };
-    let whole = of(rows.whole(), columns.whole());
-    if rows.edge.or(columns.edge).is_none() {
+    let whole = of(rows, columns);
+    if !tile.is_ragged() {
         return whole;
     }
-    let right = of(rows.whole(), columns.last());
-    let bottom = of(rows.last(), columns.whole());
+    let right = of(rows, columns.last());
+    let bottom = of(rows.last(), columns);
     let corner = of(rows.last(), columns.last());
     quote!(rt::Ragged<#whole, #right, #bottom, #corner>)
 }

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::geometry::{ConvGeometry, Problem, padded};
-use super::{Along, ConvChoice, Method, Tile};
+use super::{ConvChoice, Method, Tile};
 use crate::net::{Algorithm, Layer, Net, Op, Shape};
 use crate::winograd::{MAX_TILE, OpCounts, Size, cost, relative_error};
 
@@ -128,7 +128,7 @@ fn best(
     tiles.sort_by(|a, b| a.0.total_cmp(&b.0));
     // Errors take longer to compute than costs, so only the cheap tiles are asked for theirs. Tiles at the
     // edges hardly have larger ones.
-    let error = |tile: Tile| relative_error(tile.rows.whole(), tile.columns.whole(), geometry.ci);
+    let error = |tile: Tile| relative_error(tile.rows, tile.columns, geometry.ci);
     let good = tiles
         .into_iter()
         .take_while(|&(cost, _)| cost < direct)
@@ -141,7 +141,7 @@ fn candidates(kernel: (usize, usize), output: (usize, usize)) -> impl Iterator<I
     let sizes = |r: usize, output: usize| {
         let largest = if r == 1 { 1 } else { (MAX_TILE + 1).saturating_sub(r) };
         let smallest = if r == 1 { 1 } else { 2 };
-        (smallest..=largest).map(move |m| Along { m, r, edge: edge(m, r, output) })
+        (smallest..=largest).map(move |m| Size { m, r, with: edge(m, r, output) })
     };
     sizes(kernel.0, output.0)
         .flat_map(move |rows| sizes(kernel.1, output.1).map(move |columns| Tile { rows, columns }))
@@ -173,9 +173,9 @@ fn counts(size: Size) -> OpCounts {
 }
 
 /// The sizes of an axis's tiles, each with their number.
-fn sizes(axis: Along, output: usize) -> impl Iterator<Item = (usize, Size)> + Clone {
-    let last = usize::from(axis.edge.is_some());
-    [(output.div_ceil(axis.m) - last, axis.whole()), (last, axis.last())].into_iter()
+fn sizes(axis: Size, output: usize) -> impl Iterator<Item = (usize, Size)> + Clone {
+    let last = usize::from(axis.with.is_some());
+    [(output.div_ceil(axis.m) - last, axis), (last, axis.last())].into_iter()
 }
 
 /// One image's share of a convolution by Winograd's stages over `n` images.

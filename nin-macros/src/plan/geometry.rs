@@ -67,7 +67,7 @@ impl Problem {
             ci,
             co,
             tiles: output.0.div_ceil(rows.m) * output.1.div_ceil(columns.m),
-            points: rows.whole().tile() * columns.whole().tile(),
+            points: rows.tile() * columns.tile(),
             output,
         }
     }

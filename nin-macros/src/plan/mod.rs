@@ -119,31 +119,17 @@ pub(crate) enum Method {
     Sparse,
 }
 
-/// F(m, r) for rows and for columns.
+/// F(m, r) for rows and for columns, each perhaps with a smaller one for the last tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Tile {
-    pub(crate) rows: Along,
-    pub(crate) columns: Along,
+    pub(crate) rows: Size,
+    pub(crate) columns: Size,
 }
 
-/// F(m, r) for one axis of an output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Along {
-    pub(crate) m: usize,
-    pub(crate) r: usize,
-    /// Outputs of the last tile, if that is computed by another size, which shares points with the others'.
-    pub(crate) edge: Option<usize>,
-}
-
-impl Along {
-    /// The size of all tiles, but perhaps for the last.
-    pub(crate) fn whole(self) -> Size {
-        Size { m: self.m, r: self.r, with: self.edge }
-    }
-
-    /// That of the last tile.
-    pub(crate) fn last(self) -> Size {
-        self.edge.map_or(self.whole(), |m| Size { m, r: self.r, with: Some(self.m) })
+impl Tile {
+    /// Whether tiles at the edges are smaller.
+    pub(crate) fn is_ragged(self) -> bool {
+        self.rows.with.or(self.columns.with).is_some()
     }
 }
 
@@ -152,13 +138,14 @@ impl fmt::Display for Method {
         match self {
             Self::Direct => f.write_str("direct"),
             Self::Sparse => f.write_str("sparse, without the max pool's zeros"),
-            Self::Winograd(Tile { rows, columns }) => {
-                let of = |[rows, columns]: [Size; 2]| {
+            Self::Winograd(tile) => {
+                let of = |rows: Size, columns: Size| {
                     format!("F({}×{}, {}×{})", rows.m, columns.m, rows.r, columns.r)
                 };
-                write!(f, "Winograd {}", of([rows.whole(), columns.whole()]))?;
-                if rows.edge.or(columns.edge).is_some() {
-                    write!(f, ", {} at the edges", of([rows.last(), columns.last()]))?;
+                let Tile { rows, columns } = tile;
+                write!(f, "Winograd {}", of(*rows, *columns))?;
+                if tile.is_ragged() {
+                    write!(f, ", {} at the edges", of(rows.last(), columns.last()))?;
                 }
                 Ok(())
             }

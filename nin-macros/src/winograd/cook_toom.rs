@@ -32,6 +32,11 @@ impl Size {
     pub(crate) const fn tile(self) -> usize {
         self.m + self.r - 1
     }
+
+    /// Of the larger of two, the smaller, by which the last tile is computed; of one alone, itself.
+    pub(crate) fn last(self) -> Self {
+        self.with.map_or(self, |m| Self { m, r: self.r, with: Some(self.m) })
+    }
 }
 
 /// F(m, r) as its three matrices.
@@ -85,7 +90,7 @@ impl CookToom {
         assert!(m > 0 && r > 0 && m + r - 1 <= MAX_TILE, "F({m}, {r}) is no tile up to {MAX_TILE}");
         match with {
             Some(edge) if edge < m => Self::whole(m, r, edge),
-            Some(whole) => Self::edge(m, &Self::new(Size { m: whole, r, with: Some(m) })),
+            Some(whole) => Self::edge(m, &Self::whole(whole, r, m)),
             None if m == 1 || r == 1 => Self::trivial(m, r),
             None => Self::at_points(m, r, points(m + r - 1)),
         }
@@ -96,26 +101,23 @@ impl CookToom {
     fn whole(m: usize, r: usize, edge: usize) -> Self {
         assert!(edge > 0 && r > 1, "F({edge}, {r}) has points to share");
         let (points, shared) = (points(m + r - 1), edge + r - 2);
-        let choose = |mask: usize| -> (Vec<Rational>, Vec<Rational>) {
-            let (mut chosen, mut others) = (Vec::new(), Vec::new());
-            for (i, &point) in points.iter().enumerate() {
-                if mask >> i & 1 == 1 { chosen.push(point) } else { others.push(point) }
-            }
-            (chosen, others)
+        let choose = |mask: usize| -> [Vec<Rational>; 2] {
+            [1, 0].map(|bit| {
+                let numbered = points.iter().enumerate();
+                numbered.filter(|(i, _)| mask >> i & 1 == bit).map(|(_, &point)| point).collect()
+            })
         };
         let rank = |chosen: &[Rational]| {
             let unpaired = chosen.iter().filter(|&&p| !chosen.contains(&-p)).count();
             (unpaired, amplification(&Self::at_points(edge, r, chosen.to_vec())))
         };
-        let (chosen, others) = (0..1 << points.len())
+        let (_, best) = (0..1 << points.len())
             .map(choose)
-            .filter(|(chosen, _)| chosen.len() == shared)
-            .min_by(|(a, _), (b, _)| {
-                let (a, b) = (rank(a), rank(b));
-                a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
-            })
+            .filter(|[chosen, _]| chosen.len() == shared)
+            .map(|choice| (rank(&choice[0]), choice))
+            .min_by(|(a, _), (b, _)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)))
             .expect("a smaller tile has fewer points");
-        let f = Self::at_points(m, r, [chosen, others].concat());
+        let f = Self::at_points(m, r, best.concat());
         // ∞ is one of the shared points.
         let last = m + r - 2;
         let old = |i: usize| match i {
@@ -226,7 +228,8 @@ pub(super) mod tests {
     pub(crate) fn pairs() -> impl Iterator<Item = [Size; 2]> {
         sizes().filter(|size| size.r > 1).flat_map(|Size { m, r, .. }| {
             (1..m).map(move |edge| {
-                [Size { m, r, with: Some(edge) }, Size { m: edge, r, with: Some(m) }]
+                let whole = Size { m, r, with: Some(edge) };
+                [whole, whole.last()]
             })
         })
     }

@@ -17,7 +17,7 @@ use super::{ConvShape, InputGradient, Source, WeightGradient};
 use crate::simd::{Element, Format, Kernel, PANEL, Simd, as_f32, padded};
 use crate::{Context, DisjointMut};
 use core::ops::Range;
-use lists::{ChannelLists, MAX_CHANNELS, PixelLists};
+use lists::{ChannelLists, LIST, MAX_CHANNELS, PixelLists};
 use sum::{Rows, Width};
 
 /// Pixels whose lists the weights' gradient makes at a time: four panels of them fill the first cache.
@@ -36,16 +36,15 @@ impl ConvShape {
     #[must_use]
     pub const fn sparse_weight_gradient_work<X: Element>(&self, n: usize) -> usize {
         let parts = self.sparse_parts::<X>(n);
-        parts[0] + parts[1] + 2 * parts[2] + parts[3]
+        parts[0] + parts[1] + parts[2] + parts[3]
     }
 
-    /// Elements of the input in panels, of the transposed sums, of the lists' values and as many places,
-    /// and of where lists end.
+    /// Elements of the input in panels, of the transposed sums, of the lists, and of where these end.
     const fn sparse_parts<X: Element>(&self, n: usize) -> [usize; 4] {
         let (ci, co) = (padded(self.ci), padded(self.co));
         let chunks = (n * self.input.0 * self.input.1).div_ceil(CHUNK);
         let packed = if self.sums_in_place::<X>() { 0 } else { chunks * CHUNK * ci };
-        [packed, co * ci, co * (CHUNK + 1), co]
+        [packed, co * ci, co * LIST, co]
     }
 
     /// Whether pixels are summed where they lie: those of more channels would, some panels at a time, get in
@@ -139,17 +138,15 @@ impl<X: Element> WeightGradient<'_, X> {
         let Source::Activations(x) = self.x else { unreachable!("it reads no images") };
         let (ci, co) = (padded(shape.ci), padded(shape.co));
 
-        let [packed, sums, values, ends] = shape.sparse_parts::<X>(n);
+        let [packed, sums, lists, ends] = shape.sparse_parts::<X>(n);
         let (packed, work) = work.split_at_mut(packed);
         let (sums, work) = work.split_at_mut(sums);
-        let (lists, work) = work.split_at_mut(2 * values);
+        let (lists, work) = work.split_at_mut(lists);
         let x = match as_f32(x) {
-            Some(x) if shape.sums_in_place::<X>() => {
-                Pixels { x, chunk: CHUNK * ci, row: ci, panel: PANEL }
-            }
+            Some(x) if shape.sums_in_place::<X>() => Pixels { x, row: ci, panel: PANEL },
             _ => {
                 pack(cx, ci, x, packed);
-                Pixels { x: packed, chunk: CHUNK * ci, row: PANEL, panel: CHUNK * PANEL }
+                Pixels { x: packed, row: PANEL, panel: CHUNK * PANEL }
             }
         };
 
@@ -161,7 +158,6 @@ impl<X: Element> WeightGradient<'_, X> {
         cx.for_each(tasks, n * shape.macs() / COST, |task| {
             let panels = task * panels / tasks..(task + 1) * panels / tasks;
             let channels = panels.start * PANEL..panels.end * PANEL;
-            let list = 2 * (CHUNK + 1);
             // SAFETY: each task has its own output channels.
             cx.isa().run(unsafe {
                 WeightPart {
@@ -172,7 +168,7 @@ impl<X: Element> WeightGradient<'_, X> {
                     x,
                     sums: sums.part(channels.start * ci..channels.end * ci),
                     lists: ChannelLists::new(
-                        lists.part(channels.start * list..channels.end * list),
+                        lists.part(channels.start * LIST..channels.end * LIST),
                         ends.part(channels.clone()),
                     ),
                     db: db.part(channels),
@@ -224,8 +220,6 @@ impl<X: Element> Kernel for Pack<'_, X> {
 #[derive(Clone, Copy)]
 struct Pixels<'a> {
     x: &'a [f32],
-    /// Elements of a chunk of pixels.
-    chunk: usize,
     /// How far its pixels are apart, and its panels.
     row: usize,
     panel: usize,
@@ -251,8 +245,8 @@ impl Kernel for WeightPart<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
         let ci = padded(self.input_channels);
-        let Pixels { x, chunk, row, panel } = self.x;
-        let chunks = self.dy.chunks(CHUNK * self.dy_row).zip(x.chunks(chunk));
+        let Pixels { x, row, panel } = self.x;
+        let chunks = self.dy.chunks(CHUNK * self.dy_row).zip(x.chunks(CHUNK * ci));
         for (i, (dy, x)) in chunks.enumerate() {
             let first = self.channels.start;
             self.lists.fill(s, dy, self.dy_row, first, row);

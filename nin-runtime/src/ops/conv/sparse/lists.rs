@@ -10,6 +10,10 @@ const PIXELS: usize = 64;
 /// Channels whose values fit the lists, whatever they are, and a register more.
 pub(super) const MAX_CHANNELS: usize = CAPACITY - PANEL;
 
+/// Elements of space for a channel's list: a value and a place for each pixel of a chunk, and for one more, which
+/// over a panel's channels is a register that may be written beyond the last.
+pub(super) const LIST: usize = 2 * (CHUNK + 1);
+
 /// Values that are not zero, and where that stands which they multiply.
 #[derive(Clone, Copy)]
 pub(super) struct List<'a> {
@@ -17,7 +21,15 @@ pub(super) struct List<'a> {
     places: &'a [u32],
 }
 
-impl List<'_> {
+impl<'a> List<'a> {
+    /// List `i` of those that stand one behind the other and end where `ends` says.
+    #[inline(always)]
+    fn of(values: &'a [f32], places: &'a [u32], ends: &[u32], i: usize) -> Self {
+        let start = if i > 0 { ends[i - 1] as usize } else { 0 };
+        let end = ends[i] as usize;
+        Self { values: &values[start..end], places: &places[start..end] }
+    }
+
     #[inline(always)]
     pub(super) fn len(self) -> usize {
         self.values.len()
@@ -39,7 +51,7 @@ pub(super) struct PixelLists {
     values: [f32; CAPACITY],
     places: [u32; CAPACITY],
     /// Where each list ends.
-    ends: [usize; PIXELS],
+    ends: [u32; PIXELS],
 }
 
 impl PixelLists {
@@ -74,7 +86,7 @@ impl PixelLists {
             while row > c && len > 0 && self.places[len - 1] as usize >= end {
                 len -= 1;
             }
-            *ends = len;
+            *ends = len as u32;
             count += 1;
         }
         count
@@ -83,9 +95,7 @@ impl PixelLists {
     /// The list of a pixel that has been filled.
     #[inline(always)]
     pub(super) fn get(&self, pixel: usize) -> List<'_> {
-        let start = if pixel > 0 { self.ends[pixel - 1] } else { 0 };
-        let end = self.ends[pixel];
-        List { values: &self.values[start..end], places: &self.places[start..end] }
+        List::of(&self.values, &self.places, &self.ends, pixel)
     }
 }
 
@@ -103,9 +113,9 @@ pub(super) struct ChannelLists<'a> {
 struct Columns([f32; PANEL * CHUNK]);
 
 impl<'a> ChannelLists<'a> {
-    /// Lists as many as `ends` has elements, in a space of `2·(CHUNK + 1)` elements each.
+    /// Lists as many as `ends` has elements, in a space of [`LIST`] elements each.
     pub(super) fn new(space: &'a mut [f32], ends: &'a mut [f32]) -> Self {
-        assert_eq!(space.len(), 2 * (CHUNK + 1) * ends.len(), "space of {} lists", ends.len());
+        assert_eq!(space.len(), LIST * ends.len(), "space of {} lists", ends.len());
         assert!(ends.len() >= PANEL, "whole panels");
         let (values, places) = space.split_at_mut(space.len() / 2);
         Self {
@@ -144,9 +154,7 @@ impl<'a> ChannelLists<'a> {
     /// The list of a channel.
     #[inline(always)]
     pub(super) fn get(&self, channel: usize) -> List<'_> {
-        let start = if channel > 0 { self.ends[channel - 1] as usize } else { 0 };
-        let end = self.ends[channel] as usize;
-        List { values: &self.values[start..end], places: &self.places[start..end] }
+        List::of(self.values, self.places, self.ends, channel)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The stages that the passes are made of: transforming tiles, multiplying, transforming back.
 
 use super::tile::{Grid, IsEdge, MAX_POINTS, Tile};
-use super::tiling::{Row, Tiling};
+use super::tiling::{PerTile, Row, Tiling, for_each_tile};
 use super::{Group, Problem, spread};
 use crate::gemm::{Ahead, Axis, Finish, Gemm, Output, Start};
 use crate::simd::{Kernel, PANEL, Simd, padded};
@@ -109,37 +109,13 @@ impl<M: Scatter> Kernel for ScatterRow<'_, M> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         // SAFETY: `scatter` holds all tiles' points to the buffer.
-        unsafe {
-            if is_ragged::<M::Tile>().0 && self.tiles.bottom {
-                self.row::<S, true>(s);
-            } else {
-                self.row::<S, false>(s);
-            }
-        }
+        unsafe { for_each_tile(s, self.tiles, &self) };
     }
 }
 
-/// Whether tiles at the edges of rows and columns may be smaller.
-const fn is_ragged<W: Tile>() -> IsEdge {
-    (W::EDGE_OUTPUT.0 < W::OUTPUT.0, W::EDGE_OUTPUT.1 < W::OUTPUT.1)
-}
+impl<M: Scatter> PerTile for ScatterRow<'_, M> {
+    type Tile = M::Tile;
 
-impl<M: Scatter> ScatterRow<'_, M> {
-    #[inline(always)]
-    unsafe fn row<S: Simd, const BOTTOM: bool>(&self, s: S) {
-        let Row { columns, whole, right, .. } = self.tiles;
-        // SAFETY: the caller's promise.
-        unsafe {
-            for t in 0..columns {
-                self.tile(s, (BOTTOM, false), t, whole + t);
-            }
-            if let Some(right) = right.filter(|_| is_ragged::<M::Tile>().1) {
-                self.tile(s, (BOTTOM, true), columns, right);
-            }
-        }
-    }
-
-    /// Transforms tile `t` of the row, whose points are tile `number` of all.
     #[inline(always)]
     unsafe fn tile<S: Simd>(&self, s: S, edge: IsEdge, t: usize, number: usize) {
         let Field { data, size: (h, w), channels } = self.field;
@@ -267,32 +243,13 @@ impl<W: Tile> Kernel for GatherRow<'_, W> {
     fn run<S: Simd>(self, s: S) {
         // SAFETY: `gather` holds the buffers to their lengths; rows, columns and channels are in range,
         // and other tasks have other rows or channels.
-        unsafe {
-            if is_ragged::<W>().0 && self.tiles.bottom {
-                self.row::<S, true>(s);
-            } else {
-                self.row::<S, false>(s);
-            }
-        }
+        unsafe { for_each_tile(s, self.tiles, &self) };
     }
 }
 
-impl<W: Tile> GatherRow<'_, W> {
-    #[inline(always)]
-    unsafe fn row<S: Simd, const BOTTOM: bool>(&self, s: S) {
-        let Row { columns, whole, right, .. } = self.tiles;
-        // SAFETY: the caller's promise.
-        unsafe {
-            for t in 0..columns {
-                self.tile(s, (BOTTOM, false), t, whole + t);
-            }
-            if let Some(right) = right.filter(|_| is_ragged::<W>().1) {
-                self.tile(s, (BOTTOM, true), columns, right);
-            }
-        }
-    }
+impl<W: Tile> PerTile for GatherRow<'_, W> {
+    type Tile = W;
 
-    /// Transforms tile `t` of the row back, whose points are tile `number` of all.
     #[inline(always)]
     unsafe fn tile<S: Simd>(&self, s: S, edge: IsEdge, t: usize, number: usize) {
         let columns = if edge.1 { W::EDGE_OUTPUT.1 } else { W::OUTPUT.1 };

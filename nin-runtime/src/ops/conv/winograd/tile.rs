@@ -161,6 +161,13 @@ unsafe impl<
 #[derive(Clone, Copy)]
 pub struct Ragged<Whole, Right, Bottom, Corner>(PhantomData<(Whole, Right, Bottom, Corner)>);
 
+/// Of the tiles that [`Ragged`] is made of, each stands for itself.
+const NO_EDGE: IsEdge = (false, false);
+
+const fn same(a: (usize, usize), b: (usize, usize)) -> bool {
+    a.0 == b.0 && a.1 == b.1
+}
+
 /// A map by the tile that stands at an edge.
 macro_rules! at_edges {
     ($map:ident) => {
@@ -169,10 +176,10 @@ macro_rules! at_edges {
             // SAFETY: the caller's promise, which is for the tile at this edge.
             unsafe {
                 match edge {
-                    (false, false) => Whole::$map(s, edge, from, to),
-                    (false, true) => Right::$map(s, edge, from, to),
-                    (true, false) => Bottom::$map(s, edge, from, to),
-                    (true, true) => Corner::$map(s, edge, from, to),
+                    (false, false) => Whole::$map(s, NO_EDGE, from, to),
+                    (false, true) => Right::$map(s, NO_EDGE, from, to),
+                    (true, false) => Bottom::$map(s, NO_EDGE, from, to),
+                    (true, true) => Corner::$map(s, NO_EDGE, from, to),
                 }
             }
         }
@@ -188,16 +195,13 @@ unsafe impl<Whole: Tile, Right: Tile, Bottom: Tile, Corner: Tile> Tile
     const TILE: (usize, usize) = Whole::TILE;
     const EDGE_OUTPUT: (usize, usize) = Corner::OUTPUT;
     const EDGE_TILE: (usize, usize) = {
-        let (whole, corner) = (Whole::OUTPUT, Corner::OUTPUT);
+        let (whole, corner) = (Whole::TILE, Corner::TILE);
         assert!(corner.0 <= whole.0 && corner.1 <= whole.1, "a tile at an edge is not larger");
-        assert!(Right::OUTPUT.0 == whole.0 && Right::OUTPUT.1 == corner.1, "the last of a row");
-        assert!(Bottom::OUTPUT.0 == corner.0 && Bottom::OUTPUT.1 == whole.1, "and of a column");
-        let mut kernels = [Right::KERNEL, Bottom::KERNEL, Corner::KERNEL].as_slice();
-        while let [kernel, rest @ ..] = kernels {
-            let same = kernel.0 == Whole::KERNEL.0 && kernel.1 == Whole::KERNEL.1;
-            assert!(same, "all tiles have one kernel");
-            kernels = rest;
-        }
+        assert!(same(Right::TILE, (whole.0, corner.1)), "the last of a row");
+        assert!(same(Bottom::TILE, (corner.0, whole.1)), "the last of a column");
+        let kernel = Whole::KERNEL;
+        assert!(same(Right::KERNEL, kernel) && same(Bottom::KERNEL, kernel), "one kernel");
+        assert!(same(Corner::KERNEL, kernel), "one kernel");
         Corner::TILE
     };
 

@@ -1,6 +1,7 @@
 //! How an output is tiled, and the order of its tiles in the matrices that are multiplied.
 
-use super::tile::Tile;
+use super::tile::{IsEdge, Tile};
+use crate::simd::Simd;
 use core::ops::Range;
 
 /// How the tiles of images, and the points of a tile, are divided into those at the edges and the others.
@@ -96,4 +97,46 @@ pub(super) struct Row {
     pub(super) whole: usize,
     /// The tile at the right edge, if there is one.
     pub(super) right: Option<usize>,
+}
+
+/// What is done with each tile of a row.
+pub(super) trait PerTile {
+    type Tile: Tile;
+
+    /// Works on tile `t` of the row, whose points are tile `number` of all.
+    ///
+    /// # Safety
+    /// The tile must be one of a row that `self` was made for.
+    unsafe fn tile<S: Simd>(&self, s: S, edge: IsEdge, t: usize, number: usize);
+}
+
+/// Goes through the tiles of a row.
+///
+/// # Safety
+/// `work` must have been made for this row.
+#[inline(always)]
+pub(super) unsafe fn for_each_tile<S: Simd, P: PerTile>(s: S, tiles: Row, work: &P) {
+    let (whole, edge) = (P::Tile::OUTPUT, P::Tile::EDGE_OUTPUT);
+    // SAFETY: the caller's promise. Where no tile is smaller, only maps of whole ones are compiled.
+    unsafe {
+        if edge.0 < whole.0 && tiles.bottom {
+            columns::<S, P, true>(s, tiles, work);
+        } else {
+            columns::<S, P, false>(s, tiles, work);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn columns<S: Simd, P: PerTile, const BOTTOM: bool>(s: S, tiles: Row, work: &P) {
+    let Row { columns, whole, right, .. } = tiles;
+    // SAFETY: the caller's promise.
+    unsafe {
+        for t in 0..columns {
+            work.tile(s, (BOTTOM, false), t, whole + t);
+        }
+        if let Some(right) = right.filter(|_| P::Tile::EDGE_OUTPUT.1 < P::Tile::OUTPUT.1) {
+            work.tile(s, (BOTTOM, true), columns, right);
+        }
+    }
 }

@@ -91,8 +91,7 @@ pub struct Gemm<'a, T = f32> {
     /// The sum's loops, outermost first.
     pub(crate) sum: [Axis; 3],
     pub(crate) a: *const f32,
-    /// How far `A` moves with an outer and an inner row. Either the inner row or the innermost
-    /// sum must move it by 1.
+    /// How far `A` moves with an outer and an inner row.
     pub(crate) a_rows: (usize, usize),
     pub(crate) b: *const T,
     /// How far `B` moves with a panel.
@@ -105,14 +104,25 @@ pub struct Gemm<'a, T = f32> {
 }
 
 impl<T: Operand> Gemm<'_, T> {
-    /// Computes the product.
+    /// Computes the product, whose innermost sum moves `A` by 1.
     ///
     /// # Safety
     /// As for [`Operand::multiply`].
     pub(crate) unsafe fn run(self, isa: Isa) {
-        debug_assert!(self.a_rows.1 == 1 || self.sum[2].a == 1);
+        debug_assert_eq!(self.sum[2].a, 1);
         // SAFETY: the caller's promise.
         unsafe { T::multiply(isa, self) };
+    }
+}
+
+impl Gemm<'_> {
+    /// Computes the product, whose inner row moves `A` by 1, as gradients of weights have it.
+    ///
+    /// # Safety
+    /// As for [`Operand::multiply`].
+    pub(crate) unsafe fn run_transposed(self, isa: Isa) {
+        debug_assert_eq!(self.a_rows.1, 1);
+        isa.run(Transposed(self));
     }
 }
 
@@ -122,12 +132,21 @@ impl<T: Operand> Kernel for Gemm<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         // SAFETY: `Operand::multiply`, the only way here, passes its caller's promise on.
-        unsafe {
-            match self.sum[2].a == 1 {
-                true => self.columns::<S, true>(simd),
-                false => self.columns::<S, false>(simd),
-            }
-        }
+        unsafe { self.columns::<S, true>(simd) };
+    }
+}
+
+/// The product with `A` transposed. A kernel of its own, so that programs that do not train are spared
+/// its register tiles.
+struct Transposed<'a>(Gemm<'a>);
+
+impl Kernel for Transposed<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        // SAFETY: `Gemm::run_transposed`, the only way here, passes its caller's promise on.
+        unsafe { self.0.columns::<S, false>(simd) };
     }
 }
 

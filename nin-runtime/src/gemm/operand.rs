@@ -8,7 +8,7 @@ use half::{bf16, f16};
 ///
 /// They are compiled here, once, and not wherever a generic driver is used.
 pub trait Operand: Element {
-    /// Computes a product.
+    /// Computes a product, whose innermost sum moves `A` by 1.
     ///
     /// # Safety
     /// Every address that the strides and counts give must lie in a live allocation: of `A` one

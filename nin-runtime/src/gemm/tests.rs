@@ -86,7 +86,7 @@ fn a_transposed_operand_accumulates_and_gates() {
                 ahead: Ahead::NOTHING,
             };
             // SAFETY: the buffers have the lengths that the strides address.
-            unsafe { gemm.run(isa) };
+            unsafe { gemm.run_transposed(isa) };
             for i in 0..m {
                 for j in 0..32 {
                     let products =

@@ -1,6 +1,6 @@
 //! Which instruction set to use: found once, forced by `NIN_ISA`, entered by [`Isa::run`].
 
-use super::{Kernel, scalar::Scalar};
+use super::{Kernel, Simd, scalar::Scalar};
 
 /// An instruction set that this processor has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Isa {
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
-            Kind::Scalar => kernel.run(Scalar),
+            Kind::Scalar => run_baseline(Scalar, kernel),
             // SAFETY: an `Isa` of this kind is made only after the processor was asked.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => unsafe { run_avx2(kernel) },
@@ -96,9 +96,16 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => unsafe { run_avx512(kernel) },
             #[cfg(target_arch = "aarch64")]
-            Kind::Neon => kernel.run(super::neon::Neon::new()),
+            Kind::Neon => run_baseline(super::neon::Neon::new(), kernel),
         }
     }
+}
+
+/// Runs a kernel with instructions that every processor of the target has. Never inlined, since the copies in
+/// callers would take longer to compile than all else.
+#[inline(never)]
+fn run_baseline<K: Kernel>(simd: impl Simd, kernel: K) -> K::Output {
+    kernel.run(simd)
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -75,6 +75,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     const MAX_ROWS: usize;
     /// Panels that the largest register tile is wide.
     const MAX_PANELS: usize;
+    /// Whether a vector takes more than one register, so that code written out many times grows large.
+    const IS_WIDE: bool = false;
 
     /// `x` in every lane.
     fn splat(self, x: f32) -> Self::V;

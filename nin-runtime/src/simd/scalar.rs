@@ -67,6 +67,7 @@ impl Simd for Scalar {
     const LANES: usize = LANES;
     const MAX_ROWS: usize = 3;
     const MAX_PANELS: usize = 1;
+    const IS_WIDE: bool = true;
 
     #[inline(always)]
     fn splat(self, x: f32) -> F32x4 {

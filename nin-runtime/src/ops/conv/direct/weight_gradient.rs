@@ -189,7 +189,7 @@ impl Part {
                 };
                 // SAFETY: `ConvShape` holds windows to the bordered input, lengths were checked,
                 // and each task has its own weights.
-                unsafe { gemm.run(isa) };
+                unsafe { gemm.run_transposed(isa) };
             }
             if self.has_bias {
                 let x = &dy[dy_start..dy_start + lines.count * w * co];

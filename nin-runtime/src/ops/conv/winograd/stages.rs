@@ -364,7 +364,7 @@ pub(super) fn weight_products(
             ahead,
         };
         // SAFETY: lengths were checked, and each point's matrix is written once.
-        unsafe { gemm.run(cx.isa()) };
+        unsafe { gemm.run_transposed(cx.isa()) };
     });
 }
 

@@ -96,20 +96,27 @@ macro_rules! separable {
                     // SAFETY: (i, j) lies in the grid that the caller vouches for.
                     *value = unsafe { s.load(from.start.add(i * from.row + j * from.column)) };
                 }
-                *middle = Columns::$map(row);
+                *middle = if S::IS_WIDE { call(Columns::$map, row) } else { Columns::$map(row) };
             }
             for j in 0..$d {
                 let mut column = [zero; $a];
                 for (value, row) in column.iter_mut().zip(&middle) {
                     *value = row[j];
                 }
-                for (i, &value) in Rows::$map(column).iter().enumerate() {
+                let column = if S::IS_WIDE { call(Rows::$map, column) } else { Rows::$map(column) };
+                for (i, &value) in column.iter().enumerate() {
                     // SAFETY: (i, j) lies in the grid that the caller vouches for.
                     unsafe { s.store(to.start.add(i * to.row + j * to.column), value) };
                 }
             }
         }
     };
+}
+
+/// `f(x)`, never inlined: one copy of a transform serves all rows or columns, and all sizes of tiles.
+#[inline(never)]
+fn call<X, Y>(f: impl Fn(X) -> Y, x: X) -> Y {
+    f(x)
 }
 
 /// Tiles whose rows are transformed by one [`Transform`], `Rows`, and whose columns by another.

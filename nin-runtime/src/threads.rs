@@ -120,6 +120,13 @@ impl<'a, T> DisjointMut<'a, T> {
         unsafe { core::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
     }
 
+    /// Elements of the slice.
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
     /// The first element's address, for kernels whose parts interleave.
     ///
     /// Tasks that write through it must write to disjoint elements.

@@ -17,6 +17,11 @@ const GROUP_LEN: usize = 96 << 10;
 /// Elements of transformed inputs that a weight gradient keeps; the runtime's constant.
 const KEPT_LEN: usize = 1 << 22;
 
+/// Threads that have work space for groups of their own, and the panels of such a group; the runtime's
+/// constants.
+const LANES: usize = 2;
+const PAIR: usize = 2;
+
 /// Elements of the strips that direct sums copy their input to: fewer pay for too small a part, more
 /// leave the second cache. The runtime's constants.
 const LEAST_STRIP: usize = 1 << 12;
@@ -87,9 +92,22 @@ impl Problem {
         self.points * room(images * self.tiles * padded(self.ci))
     }
 
-    /// Elements of their transformed outputs, of the channels that go through the last stages together.
-    fn output_points(&self, images: usize) -> usize {
-        self.points * room(images * self.tiles * self.largest_group() * PANEL)
+    /// Elements of their transformed outputs, of the channels of so many panels.
+    fn output_points(&self, images: usize, panels: usize) -> usize {
+        self.points * room(images * self.tiles * panels * PANEL)
+    }
+
+    /// Elements of work space for transformed outputs of `images` images.
+    fn outputs_work(&self, images: usize) -> usize {
+        let (group, pairs) = self.sizes();
+        self.output_points(images, group).max(pairs * self.output_points(images, PAIR))
+    }
+
+    /// Elements of work space for transformed gradients of their outputs, and of the weights.
+    fn gradients_work(&self, images: usize) -> usize {
+        let (group, pairs) = self.sizes();
+        let work = |panels| self.output_points(images, panels) + self.group_points(panels);
+        work(group).max(pairs * work(PAIR))
     }
 
     /// Panels of output channels that go through the last stages together.
@@ -98,9 +116,11 @@ impl Problem {
         (GROUP_LEN / panel / 2 * 2).max(2)
     }
 
-    /// Panels of the first group, which no other exceeds.
-    fn largest_group(&self) -> usize {
-        self.group().min(padded(self.co) / PANEL)
+    /// Panels of the first group, which no other exceeds, and pairs that threads have at a time.
+    fn sizes(&self) -> (usize, usize) {
+        let panels = padded(self.co) / PANEL;
+        let even = 8 * LANES * panels.div_ceil(LANES) <= 9 * panels;
+        (self.group().min(panels), if panels >= LANES * PAIR && even { LANES } else { 0 })
     }
 
     /// Elements of the transformed weights.
@@ -117,7 +137,7 @@ impl Problem {
     /// Elements of work space that a pass of up to `n` images needs besides phases.
     fn pass_work(&self, n: usize) -> usize {
         let images = self.images_per_pass(n);
-        self.input_points(images) + self.output_points(images)
+        self.input_points(images) + self.outputs_work(images)
     }
 }
 
@@ -220,9 +240,8 @@ impl ConvGeometry {
                 let images = problem.images_per_pass(n);
                 let passes = problem.images_per_sum(n).div_ceil(images);
                 images * self.phases_len()
-                    + problem.output_points(images)
                     + passes * problem.input_points(images)
-                    + problem.group_points(problem.largest_group())
+                    + problem.gradients_work(images)
             }
         }
     }

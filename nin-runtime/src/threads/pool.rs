@@ -36,11 +36,12 @@ impl Threads {
     #[must_use]
     pub fn new(count: usize) -> Self {
         assert!(count > 0, "a net needs at least one thread");
-        let mut pool = Pool { shared: Arc::default(), workers: Vec::with_capacity(count - 1) };
+        let shared = Arc::new(Shared::new(count));
+        let mut pool = Pool { shared, workers: Vec::with_capacity(count - 1) };
         for i in 1..count {
             let shared = Arc::clone(&pool.shared);
             let worker = std::thread::Builder::new().name(format!("nin-{i}"));
-            let worker = worker.spawn(move || shared.work());
+            let worker = worker.spawn(move || shared.work(i));
             pool.workers.push(worker.expect("the system gives another thread"));
         }
         // A thread allocates when it starts, which belongs to the pool's construction.
@@ -85,11 +86,11 @@ impl Threads {
             (0..tasks).for_each(task);
             return;
         }
-        shared.open(Job::new(tasks, task));
+        let number = shared.open(Job::new(tasks, task));
         // Closes the job and waits for the workers inside it, even if a task panics here, since
         // they use `task`.
         let closing = Closing(shared);
-        shared.run_tasks(task, tasks);
+        shared.run_tasks((number, 0), task, tasks);
         drop(closing);
         assert!(!shared.panicked.swap(false, Ordering::Relaxed), "a task of the pool panicked");
     }
@@ -128,18 +129,24 @@ impl Drop for Pool {
 #[derive(Clone, Copy)]
 struct Job {
     task: *const (),
-    /// Calls `task` for the indices that are left.
-    run: unsafe fn(&Shared, *const (), usize),
+    /// Calls `task` for the indices that are left, as a thread of a job.
+    run: unsafe fn(&Shared, Place, *const (), usize),
     tasks: usize,
     mode: FloatMode,
 }
 
 impl Job {
     fn new<F: Fn(usize) + Sync>(tasks: usize, task: &F) -> Self {
-        unsafe fn run<F: Fn(usize) + Sync>(shared: &Shared, task: *const (), tasks: usize) {
+        unsafe fn run<F: Fn(usize) + Sync>(
+            shared: &Shared,
+            place: Place,
+            task: *const (),
+            tasks: usize,
+        ) {
             // SAFETY: `task` was made from a `&F` that outlives the job.
-            shared.run_tasks(unsafe { &*task.cast::<F>() }, tasks);
+            shared.run_tasks(place, unsafe { &*task.cast::<F>() }, tasks);
         }
+        assert!((tasks as u64) < NEXT_JOB, "{tasks} tasks are too many to count");
         let task = std::ptr::from_ref(task).cast();
         Self { task, run: run::<F>, tasks, mode: FloatMode::current() }
     }
@@ -154,11 +161,40 @@ const OPEN: u64 = 1 << 31;
 /// Added to `Shared::state` for each new job; the bits below `OPEN` count the workers inside.
 const NEXT_JOB: u64 = 1 << 32;
 
+/// The number of a job, and that of a thread; the thread that opened the job is 0.
+type Place = (u64, usize);
+
+/// How many tasks of a thread's share have been taken, below the number of the job that this is about. So
+/// nothing needs to be reset for a new job. Alone in its cache lines, which come in pairs.
+#[derive(Default)]
+#[repr(align(128))]
+struct Taken(AtomicU64);
+
+impl Taken {
+    /// Takes the next task of a share of `count`.
+    fn next(&self, job: u64, count: usize) -> Option<usize> {
+        // What the tasks read and write is ordered by `Shared::state`.
+        let mut seen = self.0.load(Ordering::Relaxed);
+        loop {
+            let taken = if seen / NEXT_JOB == job { seen % NEXT_JOB } else { 0 };
+            if taken >= count as u64 {
+                return None;
+            }
+            let more = job * NEXT_JOB + taken + 1;
+            match self.0.compare_exchange_weak(seen, more, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Some(taken as usize),
+                Err(now) => seen = now,
+            }
+        }
+    }
+}
+
 struct Shared {
     /// The number of the job, whether it is open, and how many workers are inside.
     state: AtomicU64,
     job: UnsafeCell<Job>,
-    next_task: AtomicUsize,
+    /// A thread's share of the job, for each thread.
+    shares: Vec<Taken>,
     busy: AtomicBool,
     panicked: AtomicBool,
     shutdown: AtomicBool,
@@ -176,12 +212,12 @@ unsafe impl Sync for Shared {}
 // SAFETY: the pointer in `job` is used only as above.
 unsafe impl Send for Shared {}
 
-impl Default for Shared {
-    fn default() -> Self {
+impl Shared {
+    fn new(threads: usize) -> Self {
         Self {
             state: AtomicU64::new(0),
             job: UnsafeCell::new(Job::none()),
-            next_task: AtomicUsize::new(0),
+            shares: std::iter::repeat_with(Taken::default).take(threads).collect(),
             busy: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
             shutdown: AtomicBool::new(false),
@@ -191,18 +227,17 @@ impl Default for Shared {
             sleepers: AtomicUsize::new(0),
         }
     }
-}
 
-impl Shared {
-    fn open(&self, job: Job) {
+    /// Lets the workers into a job, and gives its number.
+    fn open(&self, job: Job) -> u64 {
         // SAFETY: no job is open and no worker inside, so nobody reads.
         unsafe { *self.job.get() = job };
-        self.next_task.store(0, Ordering::Relaxed);
         // The state has no worker inside and is closed: the number goes up, the job opens.
-        self.state.fetch_add(NEXT_JOB + OPEN, Ordering::SeqCst);
+        let before = self.state.fetch_add(NEXT_JOB + OPEN, Ordering::SeqCst);
         if self.sleepers.load(Ordering::SeqCst) > 0 {
             self.wake();
         }
+        before.wrapping_add(NEXT_JOB) / NEXT_JOB
     }
 
     fn wake(&self) {
@@ -210,7 +245,9 @@ impl Shared {
         self.alarm.notify_all();
     }
 
-    fn run_tasks(&self, task: &impl Fn(usize), tasks: usize) {
+    /// Does the tasks of a thread's own share, then what is left of the others'. The shares are those of
+    /// the last job of as many tasks, so that a thread mostly finds in its cache what it left there.
+    fn run_tasks(&self, (job, thread): Place, task: &impl Fn(usize), tasks: usize) {
         struct InTask;
         impl Drop for InTask {
             fn drop(&mut self) {
@@ -219,17 +256,19 @@ impl Shared {
         }
         IN_TASK.set(true);
         let _in_task = InTask;
-        loop {
-            let i = self.next_task.fetch_add(1, Ordering::Relaxed);
-            if i >= tasks {
-                return;
+        let threads = self.shares.len();
+        for share in (thread..threads).chain(0..thread) {
+            let (each, rest) = (tasks / threads, tasks % threads);
+            let start = share * each + share.min(rest);
+            let count = each + usize::from(share < rest);
+            while let Some(i) = self.shares[share].next(job, count) {
+                task(start + i);
             }
-            task(i);
         }
     }
 
     /// A worker's life: wait for an open job that is new, enter it, help, leave.
-    fn work(&self) {
+    fn work(&self, thread: usize) {
         self.started.fetch_add(1, Ordering::Release);
         let mut last = 0;
         while let Some(number) = self.wait_for_job(last) {
@@ -238,7 +277,9 @@ impl Shared {
             let job = unsafe { *self.job.get() };
             let _mode = job.mode.enter();
             // SAFETY: the thread that opened the job keeps its task alive until all have left.
-            let help = AssertUnwindSafe(|| unsafe { (job.run)(self, job.task, job.tasks) });
+            let help = AssertUnwindSafe(|| unsafe {
+                (job.run)(self, (number, thread), job.task, job.tasks);
+            });
             if let Err(payload) = catch_unwind(help) {
                 self.panicked.store(true, Ordering::Relaxed);
                 // Its own drop might panic again, with this worker still inside.
@@ -300,7 +341,8 @@ impl Drop for Closing<'_> {
         let shared = self.0;
         // If a task panicked here, the workers need not do the rest.
         if std::thread::panicking() {
-            shared.next_task.store(usize::MAX / 2, Ordering::Relaxed);
+            let all = shared.state.load(Ordering::Relaxed) / NEXT_JOB * NEXT_JOB + (NEXT_JOB - 1);
+            shared.shares.iter().for_each(|share| share.0.store(all, Ordering::Relaxed));
         }
         shared.state.fetch_and(!OPEN, Ordering::AcqRel);
         let mut spins = 0_u32;

@@ -107,9 +107,13 @@ const fn overhang(
 /// enough of them that `threads` have something to do.
 fn block_rows(rows: usize, width: usize, threads: usize) -> usize {
     let cached = (BLOCK / width).max(1);
-    let shared = if threads > 1 { rows.div_ceil(2 * threads) } else { rows };
+    if threads > 1 {
+        // As many blocks for each, all of nearly one size.
+        let blocks = rows.div_ceil(cached).next_multiple_of(2 * threads);
+        return rows.div_ceil(blocks.max(1)).max(1);
+    }
     // Whole register tiles, of 10 or 6 rows, waste least.
-    let block = cached.min(shared).max(1);
+    let block = cached.min(rows).max(1);
     if block > 60 { block / 60 * 60 } else { block }
 }
 

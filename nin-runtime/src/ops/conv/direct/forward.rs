@@ -172,8 +172,14 @@ impl Blocks {
         // What one share has of an image's rows, or of a row's columns.
         let share = (n * h).div_ceil(shares);
         let parts = shares.div_ceil(n * h);
-        let even = |len: usize, most: usize| len.div_ceil(len.div_ceil(most));
-        let block = (even(h, rows.clamp(1, share.min(h))), even(w, columns.min(w.div_ceil(parts))));
+        // As many in each share, all of nearly one size.
+        let even = |len: usize, most: usize, parts: usize| {
+            len.div_ceil(len.div_ceil(most).next_multiple_of(parts))
+        };
+        let block = (
+            even(h, rows.clamp(1, share.min(h)), shares.div_ceil(n)),
+            even(w, columns.min(w.div_ceil(parts)), parts),
+        );
         Self { n, output: (h, w), block }
     }
 

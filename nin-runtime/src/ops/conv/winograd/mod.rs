@@ -12,6 +12,7 @@
 //! channels is one of stride 1 over s²·c channels, with kernels of 1/s the size. So is the planar image
 //! brought into the order that vectors want.
 
+mod groups;
 mod passes;
 mod phases;
 mod stages;
@@ -27,6 +28,7 @@ pub use tile::{Ragged, Tile, Tiles, Transform};
 use super::ConvShape;
 use crate::Order;
 use crate::simd::{LINE, PANEL, padded};
+use groups::Group;
 use tiling::Tiling;
 
 /// A convolution of stride 1 over activations, as the stages see it.
@@ -40,20 +42,6 @@ struct Problem {
     tiling: Tiling,
     /// Panels of output channels that are multiplied and transformed back at a time.
     group: usize,
-}
-
-/// Panels of output channels that go through the last stages together.
-#[derive(Clone, Copy, Debug)]
-struct Group {
-    first: usize,
-    panels: usize,
-}
-
-impl Group {
-    /// Channels of the group, padded.
-    const fn channels(&self) -> usize {
-        self.panels * PANEL
-    }
 }
 
 /// Tiles that a pass should have before more images no longer help: with fewer, reading the
@@ -152,14 +140,9 @@ impl Problem {
         self.tiling.points() * room(images * self.tiles() * padded(self.ci))
     }
 
-    /// Elements of their transformed outputs, of the channels of a group.
-    const fn output_points(&self, images: usize) -> usize {
-        self.tiling.points() * room(images * self.tiles() * self.largest_group() * PANEL)
-    }
-
-    /// Panels of the first group, which no other exceeds.
-    const fn largest_group(&self) -> usize {
-        if self.group < self.panels() { self.group } else { self.panels() }
+    /// Elements of their transformed outputs, of the channels of so many panels.
+    const fn output_points(&self, images: usize, panels: usize) -> usize {
+        self.tiling.points() * room(images * self.tiles() * panels * PANEL)
     }
 
     /// Elements of the transformed weights.
@@ -178,26 +161,14 @@ impl Problem {
         padded(self.co) / PANEL
     }
 
-    /// The groups of panels.
-    fn groups(&self) -> impl Iterator<Item = Group> + use<> {
-        let (panels, group) = (self.panels(), self.group);
-        (0..panels)
-            .step_by(group)
-            .map(move |first| Group { first, panels: group.min(panels - first) })
-    }
-
-    /// Where the transformed weights of a group start, which are
-    /// `[points][panels of the group][ci][PANEL]`: in the order in which they are read.
-    const fn weights_of(&self, group: Group) -> usize {
-        group.first / self.group * self.group_points(self.group)
-    }
-
-    /// Where the transformed weights of a panel start, and how far its points are apart.
+    /// Where the transformed weights of a panel start, and how far its points are apart. For each group
+    /// they are `[points][panels of the group][ci][PANEL]`: in the order in which they are read.
     fn panel(&self, panel: usize) -> (usize, usize) {
         let first = panel / self.group * self.group;
-        let group = Group { first, panels: self.group.min(self.panels() - first) };
+        let panels = self.group.min(self.panels() - first);
         let size = self.ci * PANEL;
-        (self.weights_of(group) + (panel - first) * size, spread(group.panels * size))
+        let start = first / self.group * self.group_points(self.group) + (panel - first) * size;
+        (start, spread(panels * size))
     }
 }
 
@@ -233,7 +204,7 @@ impl ConvShape {
     pub const fn winograd_work<W: Tile>(&self, n: usize) -> usize {
         let problem = Problem::forward::<W>(self);
         let images = problem.images_per_pass(n);
-        images * self.phases_len() + problem.input_points(images) + problem.output_points(images)
+        images * self.phases_len() + problem.input_points(images) + problem.outputs_work(images)
     }
 
     /// Elements of work space that the input's gradient of `n` images needs.
@@ -241,7 +212,7 @@ impl ConvShape {
     pub const fn winograd_input_gradient_work<W: Tile>(&self, n: usize) -> usize {
         let problem = Problem::input_gradient::<W>(self);
         let images = problem.images_per_pass(n);
-        problem.input_points(images) + problem.output_points(images)
+        problem.input_points(images) + problem.outputs_work(images)
     }
 
     /// Elements of work space that the weights' gradient of `n` images needs.
@@ -250,9 +221,8 @@ impl ConvShape {
         let problem = Problem::forward::<W>(self);
         let images = problem.images_per_pass(n);
         images * self.phases_len()
-            + problem.output_points(images)
             + problem.passes_per_sum(n) * problem.input_points(images)
-            + problem.group_points(problem.largest_group())
+            + problem.gradients_work(images)
     }
 }
 

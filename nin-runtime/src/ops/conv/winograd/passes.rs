@@ -1,15 +1,16 @@
 //! The passes: forward, the input's gradient, the weights' gradient.
 
+use super::groups::for_each_group;
 use super::phases::rearrange;
 use super::stages::{
     Epilogue, Field, OfGradient, OfInput, gather, products, scatter, weight_products,
 };
 use super::tile::Tile;
 use super::{Problem, weights};
-use crate::Context;
 use crate::ops::conv::direct::bias_gradient;
 use crate::ops::conv::{ConvShape, Forward, InputGradient, Source, WeightGradient};
 use crate::simd::{PANEL, padded};
+use crate::{Context, DisjointMut};
 
 /// Transforms the inputs of images `first..first + images` into `v`; `phases` is work space.
 fn transform_input<W: Tile>(
@@ -74,10 +75,12 @@ impl Forward<'_> {
                 cut(v, &problem, images),
             );
             let y = &mut y[first * shape.output_len()..][..images * shape.output_len()];
-            for group in problem.groups().map(|group| (&problem, group)) {
-                products(cx, images, group, v, transformed, m);
-                gather::<W>(cx, images, group, m, epilogue, y);
-            }
+            let y = DisjointMut::new(y);
+            for_each_group(cx, &problem, images, m, |cx, group, m| {
+                products(cx, images, (&problem, group), v, transformed, m);
+                // SAFETY: the groups have different channels.
+                unsafe { gather::<W>(cx, images, (&problem, group), m, epilogue, &y) };
+            });
         }
     }
 }
@@ -118,10 +121,12 @@ impl InputGradient<'_> {
                 Epilogue::Gate(self.gate.map(|gate| &gate[(first + i) * input..][..input]))
             };
             let dx = &mut dx[first * input..][..images * input];
-            for group in problem.groups().map(|group| (&problem, group)) {
-                products(cx, images, group, v, transformed, m);
-                gather::<W>(cx, images, group, m, gate, dx);
-            }
+            let dx = DisjointMut::new(dx);
+            for_each_group(cx, &problem, images, m, |cx, group, m| {
+                products(cx, images, (&problem, group), v, transformed, m);
+                // SAFETY: the groups have different channels.
+                unsafe { gather::<W>(cx, images, (&problem, group), m, gate, &dx) };
+            });
         }
     }
 }
@@ -148,8 +153,8 @@ impl WeightGradient<'_> {
         let (phases, work) = work.split_at_mut(per_pass * shape.phases_len());
         let pass_points = problem.input_points(per_pass);
         let (v, work) = work.split_at_mut(problem.passes_per_sum(self.n) * pass_points);
-        let (e, du) = work.split_at_mut(problem.output_points(per_pass));
-        let len = shape.output_len();
+        let (len, panel) = (shape.output_len(), shape.depth() * PANEL);
+        let dw = DisjointMut::new(dw);
         for first in (0..self.n).step_by(per_sum.max(1)) {
             // The images of a sum, and those of each pass over them.
             let images = per_sum.min(self.n - first);
@@ -158,9 +163,11 @@ impl WeightGradient<'_> {
                 let v = cut(v, &problem, images);
                 transform_input::<W>(cx, shape, self.x, (first + i, images), phases, v);
             }
-            for group in problem.groups() {
-                let start = group.first * PANEL;
-                let part = start..start + group.channels();
+            let v = &*v;
+            for_each_group(cx, &problem, images, work, |cx, group, work| {
+                let panels = group.first..group.first + group.panels;
+                let part = panels.start * PANEL..panels.end * PANEL;
+                let (e, du) = work.split_at_mut(problem.output_points(per_pass, group.panels));
                 let du = &mut du[..problem.group_points(group.panels)];
                 for ((i, images), v) in passes().zip(v.chunks_exact(pass_points)) {
                     let field = |image: usize| Field {
@@ -173,8 +180,10 @@ impl WeightGradient<'_> {
                     scatter::<OfGradient<W>>(cx, images, tiling, field, part, e);
                     weight_products(cx, images, (&problem, group), (v, e), i > 0, du);
                 }
+                // SAFETY: the groups have different panels.
+                let dw = unsafe { dw.part(panels.start * panel..panels.end * panel) };
                 weights::add_gradient::<W>(cx, shape, (&problem, group), du, dw);
-            }
+            });
         }
     }
 }

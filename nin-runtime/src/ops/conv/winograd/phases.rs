@@ -13,7 +13,8 @@ pub(super) fn rearrange(cx: &Context, shape: &ConvShape, x: &[f32], to: &mut [f3
     let channels = padded(shape.ci * shape.stride.0 * shape.stride.1);
     assert_eq!(to.len(), h * w * channels);
     let to = DisjointMut::new(to);
-    cx.for_each(h, h * w * channels, |y| {
+    // Values are moved a few at a time.
+    cx.for_each(h, 8 * h * w * channels, |y| {
         // SAFETY: each task has its own row.
         let to = unsafe { to.part(y * w * channels..(y + 1) * w * channels) };
         to.fill(0.0);
@@ -45,7 +46,7 @@ fn rearrange_row(
     for (p, to) in to.chunks_mut(channels).enumerate() {
         let from = (p * stride).wrapping_sub(shape.padding.1);
         if step == 1 && from < width && from + stride <= width {
-            to[..stride].copy_from_slice(&x[start + from..][..stride]);
+            copy_short(&x[start + from..][..stride], &mut to[..stride]);
             continue;
         }
         for (j, to) in to[..stride].iter_mut().enumerate() {
@@ -54,5 +55,16 @@ fn rearrange_row(
                 *to = x[start + column * step];
             }
         }
+    }
+}
+
+/// Copies a few values; for the usual strides without a call.
+#[inline(always)]
+fn copy_short(from: &[f32], to: &mut [f32]) {
+    match from.len() {
+        1 => to[0] = from[0],
+        2 => to[..2].copy_from_slice(&from[..2]),
+        4 => to[..4].copy_from_slice(&from[..4]),
+        _ => to.copy_from_slice(from),
     }
 }

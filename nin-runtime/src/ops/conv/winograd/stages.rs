@@ -170,13 +170,16 @@ pub(super) enum Epilogue<'a> {
 
 /// Transforms the products of all tiles of a group of channels back: `m` is
 /// `[points][images · tiles][channels of the group]`.
-pub(super) fn gather<'a, W: Tile>(
+///
+/// # Safety
+/// While it runs, nobody else may use these channels of `y`.
+pub(super) unsafe fn gather<'a, W: Tile>(
     cx: &Context,
     images: usize,
     (problem, group): (&Problem, Group),
     m: &[f32],
     epilogue: impl Fn(usize) -> Epilogue<'a> + Sync,
-    y: &mut [f32],
+    y: &DisjointMut<'_, f32>,
 ) {
     let channels = padded(problem.co);
     let len = problem.output.0 * problem.output.1 * channels;
@@ -185,7 +188,6 @@ pub(super) fn gather<'a, W: Tile>(
     assert_eq!(y.len(), images * len);
     let point = spread(all * group.channels());
     assert!(m.len() >= problem.tiling.points() * point);
-    let y = DisjointMut::new(y);
     // A task is a row of tiles, or half of its channels where rows are too few to share evenly.
     let halves = if cx.threads() > 1 && group.panels.is_multiple_of(2) { 2 } else { 1 };
     let part = group.channels() / halves;
@@ -305,8 +307,9 @@ pub(super) fn products(
     let apart = spread(tiles * co);
     assert!(m.len() >= problem.tiling.points() * apart);
     assert_eq!(u.len(), problem.weight_points());
-    let v = Points { all: v, len: tiles * ci };
-    let u = Points { all: &u[problem.weights_of(group)..], len: co * problem.ci };
+    let v = Points::new(v, tiles * ci);
+    let (start, u_apart) = problem.panel(group.first);
+    let u = Points { all: &u[start..], len: co * problem.ci, apart: u_apart };
     let m = DisjointMut::new(m);
     for_each_point(cx, problem, tiles * co, v, u, |point, ahead| {
         let tiles = problem.tiling.at(images, point);
@@ -344,7 +347,7 @@ pub(super) fn weight_products(
     let tiles = images * problem.tiles();
     let apart = spread(co * problem.ci);
     assert_eq!(du.len(), problem.tiling.points() * apart);
-    let (v, e) = (Points { all: v, len: tiles * ci }, Points { all: e, len: tiles * co });
+    let (v, e) = (Points::new(v, tiles * ci), Points::new(e, tiles * co));
     let du = DisjointMut::new(du);
     for_each_point(cx, problem, tiles * co, v, e, |point, ahead| {
         let tiles = problem.tiling.at(images, point);
@@ -372,13 +375,18 @@ pub(super) fn weight_products(
 #[derive(Clone, Copy)]
 struct Points<'a> {
     all: &'a [f32],
-    /// Elements of one of them.
+    /// Elements of one of them, and from one to the next.
     len: usize,
+    apart: usize,
 }
 
 impl<'a> Points<'a> {
+    fn new(all: &'a [f32], len: usize) -> Self {
+        Self { all, len, apart: spread(len) }
+    }
+
     fn at(self, point: usize) -> &'a [f32] {
-        &self.all[point * spread(self.len)..][..self.len]
+        &self.all[point * self.apart..][..self.len]
     }
 }
 

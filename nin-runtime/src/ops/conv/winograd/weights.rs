@@ -172,7 +172,7 @@ impl<W: Tile, T: Taps> Kernel for Panel<W, T> {
     }
 }
 
-/// Adds the gradient of a group's weights, from that of the transformed ones, to `dw`.
+/// Adds the gradient of a group's weights, from that of the transformed ones, to its panels `dw`.
 pub(super) fn add_gradient<W: Tile>(
     cx: &Context,
     shape: &ConvShape,
@@ -181,8 +181,8 @@ pub(super) fn add_gradient<W: Tile>(
     dw: &mut [f32],
 ) {
     assert_eq!(du.len(), problem.group_points(group.panels));
-    assert_eq!(dw.len(), shape.weights_len());
     let panel = shape.depth() * PANEL;
+    assert_eq!(dw.len(), group.panels * panel);
     let dw = DisjointMut::new(dw);
     // A task is a panel, or some of its channels where there are more threads than panels.
     let shares = cx.threads().div_ceil(group.panels);
@@ -195,7 +195,7 @@ pub(super) fn add_gradient<W: Tile>(
             du: &du[p * problem.ci * PANEL..],
             point: spread(group.channels() * problem.ci),
             // SAFETY: the panel's place; `dw` was held to its length.
-            dw: unsafe { dw.as_mut_ptr().add((group.first + p) * panel) },
+            dw: unsafe { dw.as_mut_ptr().add(p * panel) },
             tile: PhantomData,
         });
     });

@@ -214,13 +214,16 @@ impl Case {
     }
 }
 
-/// The instruction sets of this machine, each with one and with three threads.
+/// The instruction sets of this machine, each with one, two and three threads.
 pub(super) fn contexts() -> Vec<(String, Context)> {
     let mut all = Vec::new();
     for isa in Isa::available() {
         all.push((isa.name().to_string(), Context::sequential(isa)));
         #[cfg(feature = "parallel")]
-        all.push((format!("{} on 3 threads", isa.name()), Context::with_threads(isa, 3)));
+        for threads in [2, 3] {
+            let name = format!("{} on {threads} threads", isa.name());
+            all.push((name, Context::with_threads(isa, threads)));
+        }
     }
     all
 }

@@ -1,8 +1,10 @@
 //! The passes with transforms as the compiler writes them, against the reference in `f64`.
 
 use super::*;
+use crate::Context;
 use crate::ops::conv::tests::{Case, contexts};
 use crate::reference::Window;
+use crate::simd::Isa;
 
 /// What transforms refer to.
 pub(in crate::ops::conv) mod rt {
@@ -157,6 +159,50 @@ fn strides_are_taken_apart_into_phases() {
         Window::square(5, 2, 1),
         ChannelsLast,
     );
+}
+
+/// Panels that two threads have equally many of, and not; groups that end within a thread's panels.
+#[test]
+#[cfg(feature = "parallel")]
+fn any_number_of_threads_gives_the_same_bits() {
+    type Edges = Ragged<
+        Square<F6x3With1, 6, 3, 8>,
+        Tiles<F6x3With1, F1x3With6, 6, 3, 8, 1, 3, 3>,
+        Tiles<F1x3With6, F6x3With1, 1, 3, 3, 6, 3, 8>,
+        Square<F1x3With6, 1, 3, 3>,
+    >;
+    for (n, channels) in [(1, (96, 64)), (3, (64, 96)), (2, (110, 176)), (2, (70, 48))] {
+        let window = Window::square(3, 1, 1);
+        let case = Case::new(n, channels, (13, 13), window, ChannelsLast);
+        let (shape, weights) = (&case.shape, case.weights());
+        for isa in Isa::available() {
+            let passes = |threads: usize| {
+                let cx = Context::with_threads(isa, threads);
+                let mut u = vec![f32::NAN; shape.winograd_weights_len::<Edges>()];
+                shape.winograd_weights::<Edges>(&cx, &weights, &mut u);
+                let y = case.forward(true, |pass, y| {
+                    let mut work = vec![f32::NAN; shape.winograd_work::<Edges>(n)];
+                    pass.winograd::<Edges>(&cx, &u, y, &mut work);
+                });
+                let dw = case.weight_gradient(|pass, dw, db| {
+                    let mut work = vec![f32::NAN; shape.winograd_weight_gradient_work::<Edges>(n)];
+                    pass.winograd::<Edges>(&cx, dw, db, &mut work);
+                });
+                let mut u = vec![f32::NAN; shape.winograd_transposed_len::<Edges>()];
+                shape.winograd_transposed::<Edges>(&cx, &weights, &mut u);
+                let dx = case.input_gradient(true, |pass, dx| {
+                    let mut work = vec![f32::NAN; shape.winograd_input_gradient_work::<Edges>(n)];
+                    pass.winograd::<Edges>(&cx, &u, dx, &mut work);
+                });
+                [y.data, dw, dx.data]
+            };
+            let alone = passes(1);
+            assert!(alone.iter().flatten().all(|x| x.is_finite()));
+            for threads in [2, 3, 7] {
+                assert!(passes(threads) == alone, "{} on {threads} threads", isa.name());
+            }
+        }
+    }
 }
 
 #[test]

@@ -74,6 +74,17 @@ impl Context {
     /// `work` is the number of multiply-adds (or of elements moved) in all: below the cost of a
     /// hand-over the calling thread does everything itself.
     pub fn for_each(&self, tasks: usize, work: usize, task: impl Fn(usize) + Sync) {
+        self.for_each_on(tasks, work, |_, i| task(i));
+    }
+
+    /// Like [`for_each`](Self::for_each), but calls `task(thread, i)`: no two tasks that run at the same time
+    /// have the same thread, whose number is below [`threads`](Self::threads).
+    pub(crate) fn for_each_on(
+        &self,
+        tasks: usize,
+        work: usize,
+        task: impl Fn(usize, usize) + Sync,
+    ) {
         /// What one core does in about three times the time of a hand-over; tests share everything.
         const WORTHWHILE: usize = if cfg!(test) { 1 } else { 1 << 17 };
         #[cfg(feature = "parallel")]
@@ -82,7 +93,7 @@ impl Context {
             return;
         }
         let _ = (work, WORTHWHILE);
-        (0..tasks).for_each(task);
+        (0..tasks).for_each(|i| task(0, i));
     }
 }
 

@@ -76,14 +76,14 @@ impl Threads {
             .unwrap_or_else(|| GLOBAL.get_or_init(|| Self::new(default_count())).clone())
     }
 
-    /// Calls `task(0)` to `task(tasks - 1)`, shared with the workers that are awake in time.
+    /// Calls `task(thread, 0)` to `task(thread, tasks - 1)`, shared with the workers that are awake in time.
     ///
     /// If the pool is in use, by another thread or because this is a task itself, the calling
     /// thread does everything.
-    pub(super) fn run<F: Fn(usize) + Sync>(&self, tasks: usize, task: &F) {
+    pub(super) fn run<F: Fn(usize, usize) + Sync>(&self, tasks: usize, task: &F) {
         let shared = &*self.0.shared;
         if self.0.workers.is_empty() || IN_TASK.get() || shared.busy.swap(true, Ordering::Acquire) {
-            (0..tasks).for_each(task);
+            (0..tasks).for_each(|i| task(0, i));
             return;
         }
         let number = shared.open(Job::new(tasks, task));
@@ -136,8 +136,8 @@ struct Job {
 }
 
 impl Job {
-    fn new<F: Fn(usize) + Sync>(tasks: usize, task: &F) -> Self {
-        unsafe fn run<F: Fn(usize) + Sync>(
+    fn new<F: Fn(usize, usize) + Sync>(tasks: usize, task: &F) -> Self {
+        unsafe fn run<F: Fn(usize, usize) + Sync>(
             shared: &Shared,
             place: Place,
             task: *const (),
@@ -152,7 +152,7 @@ impl Job {
     }
 
     fn none() -> Self {
-        Self::new(0, &|_| {})
+        Self::new(0, &|_, _| {})
     }
 }
 
@@ -247,7 +247,7 @@ impl Shared {
 
     /// Does the tasks of a thread's own share, then what is left of the others'. The shares are those of
     /// the last job of as many tasks, so that a thread mostly finds in its cache what it left there.
-    fn run_tasks(&self, (job, thread): Place, task: &impl Fn(usize), tasks: usize) {
+    fn run_tasks(&self, (job, thread): Place, task: &impl Fn(usize, usize), tasks: usize) {
         struct InTask;
         impl Drop for InTask {
             fn drop(&mut self) {
@@ -262,7 +262,7 @@ impl Shared {
             let start = share * each + share.min(rest);
             let count = each + usize::from(share < rest);
             while let Some(i) = self.shares[share].next(job, count) {
-                task(start + i);
+                task(thread, start + i);
             }
         }
     }
@@ -363,7 +363,7 @@ mod tests {
 
     fn sum_of_squares(threads: &Threads, tasks: usize) -> usize {
         let sum = AtomicUsize::new(0);
-        threads.run(tasks, &|i| {
+        threads.run(tasks, &|_, i| {
             sum.fetch_add(i * i, Ordering::Relaxed);
         });
         sum.into_inner()
@@ -395,7 +395,7 @@ mod tests {
     fn a_task_may_use_the_pool_and_so_may_other_threads() {
         let threads = Threads::new(3);
         let total = AtomicUsize::new(0);
-        threads.run(8, &|_| {
+        threads.run(8, &|_, _| {
             total.fetch_add(sum_of_squares(&threads, 4), Ordering::Relaxed);
         });
         assert_eq!(total.into_inner(), 8 * 14);
@@ -411,7 +411,7 @@ mod tests {
         let threads = Threads::new(2);
         for _ in 0..20 {
             let panicked = catch_unwind(AssertUnwindSafe(|| {
-                threads.run(64, &|i| assert!(i != 13, "unlucky"));
+                threads.run(64, &|_, i| assert!(i != 13, "unlucky"));
             }));
             assert!(panicked.is_err());
             assert_eq!(sum_of_squares(&threads, 100), 328_350);
@@ -431,7 +431,7 @@ mod tests {
         let bombs = AtomicUsize::new(0);
         for _ in 0..20 {
             let panicked = catch_unwind(AssertUnwindSafe(|| {
-                threads.run(64, &|_| {
+                threads.run(64, &|_, _| {
                     if std::thread::current().id() != caller {
                         bombs.fetch_add(1, Ordering::Relaxed);
                         std::panic::panic_any(Bomb);
@@ -451,7 +451,7 @@ mod tests {
         for _ in 0..50 {
             let threads = Threads::new(3);
             let handles = Mutex::new(vec![threads.clone(); 64]);
-            threads.run(64, &|_| {
+            threads.run(64, &|_, _| {
                 let handle = handles.lock().unwrap().pop().unwrap();
                 handle.install(|| assert_eq!(Threads::current().count(), 3));
             });
@@ -472,7 +472,7 @@ mod tests {
         for flush in [false, true, false] {
             let _flush = flush.then(crate::simd::FlushDenormals::new);
             let here = half(f32::MIN_POSITIVE).to_bits();
-            threads.run(64, &|_| {
+            threads.run(64, &|_, _| {
                 std::thread::sleep(std::time::Duration::from_micros(20));
                 assert_eq!(half(f32::MIN_POSITIVE).to_bits(), here, "flush: {flush}");
             });

@@ -19,7 +19,7 @@ impl Group {
     }
 }
 
-/// Threads that have work space for groups of their own.
+/// Threads that have work space for groups of their own, and parts of equal size that the panels then have.
 const LANES: usize = 2;
 
 /// Panels of such a group: a pair makes the widest register tiles.
@@ -64,8 +64,8 @@ const fn larger(a: usize, b: usize) -> usize {
 
 /// Calls `stages` for groups with all panels of output channels, each with work space.
 ///
-/// Either each thread has its own panels and takes them through all stages, so that no other waits for it or
-/// reads what it wrote; or the threads share each stage of each group.
+/// Either a thread takes a pair of panels through all stages, so that no other reads what it wrote; or the
+/// threads share each stage of each group.
 pub(super) fn for_each_group(
     cx: &Context,
     problem: &Problem,
@@ -86,12 +86,16 @@ pub(super) fn for_each_group(
     let products = problem.tiling.points() * images * problem.tiles() * problem.ci;
     let (alone, len) = (Context::sequential(cx.isa()), work.len() / LANES);
     let work = DisjointMut::new(work);
-    cx.for_each(LANES, products * panels * PANEL, |lane| {
-        // SAFETY: each lane has its own part.
-        let work = unsafe { work.part(lane * len..(lane + 1) * len) };
-        let (mut first, end) = (lane * panels / LANES, (lane + 1) * panels / LANES);
+    let pairs = panels.div_ceil(LANES).div_ceil(PAIR);
+    cx.for_each_on(LANES * pairs, products * panels * PANEL, |thread, task| {
+        // SAFETY: each thread has its own part.
+        let work = unsafe { work.part(thread * len..(thread + 1) * len) };
+        let (lane, pair) = (task / pairs, task % pairs);
+        let lane_end = (lane + 1) * panels / LANES;
+        let mut first = lane * panels / LANES + pair * PAIR;
+        let end = lane_end.min(first + PAIR);
         while first < end {
-            let group = problem.group_at(first, PAIR.min(end - first));
+            let group = problem.group_at(first, end - first);
             stages(&alone, group, work);
             first += group.panels;
         }

@@ -17,8 +17,7 @@ const GROUP_LEN: usize = 96 << 10;
 /// Elements of transformed inputs that a weight gradient keeps; the runtime's constant.
 const KEPT_LEN: usize = 1 << 22;
 
-/// Threads that have work space for groups of their own, and the panels of such a group; the runtime's
-/// constants.
+/// Threads that have work space of their own, and the panels of a group that they share; the runtime's constants.
 const LANES: usize = 2;
 const PAIR: usize = 2;
 
@@ -134,10 +133,20 @@ impl Problem {
         self.points * spread(panels * self.ci * PANEL)
     }
 
-    /// Elements of work space that a pass of up to `n` images needs besides phases.
-    fn pass_work(&self, n: usize) -> usize {
-        let images = self.images_per_pass(n);
-        self.input_points(images) + self.outputs_work(images)
+    /// Images of a pass if threads have passes of their own; the runtime's rule.
+    fn images_of_own_pass(&self, n: usize) -> Option<usize> {
+        let most = self.images_per_pass(n);
+        (n.div_ceil(most) >= LANES).then(|| {
+            let passes = n.div_ceil(most.min(n / LANES)).next_multiple_of(LANES).min(n);
+            n.div_ceil(passes)
+        })
+    }
+
+    /// Elements of work space for all stages of up to `n` images, of which each takes `phases` elements besides.
+    fn work(&self, n: usize, phases: usize) -> usize {
+        let pass = |images| images * phases + self.input_points(images) + self.outputs_work(images);
+        let own = self.images_of_own_pass(n).map_or(0, |images| LANES * pass(images));
+        pass(self.images_per_pass(n)).max(own)
     }
 }
 
@@ -222,10 +231,7 @@ impl ConvGeometry {
             Method::Direct if self.reads_in_place() => 0,
             Method::Direct => n * self.strips(),
             Method::Sparse => unreachable!("no forward pass is sparse"),
-            Method::Winograd(tile) => {
-                let problem = self.forward_problem(tile);
-                problem.images_per_pass(n) * self.phases_len() + problem.pass_work(n)
-            }
+            Method::Winograd(tile) => self.forward_problem(tile).work(n, self.phases_len()),
         }
     }
 
@@ -251,7 +257,7 @@ impl ConvGeometry {
         match method {
             Method::Direct => self.direct_input_gradient_work(n),
             Method::Sparse => 0,
-            Method::Winograd(tile) => self.input_gradient_problem(tile).pass_work(n),
+            Method::Winograd(tile) => self.input_gradient_problem(tile).work(n, 0),
         }
     }
 

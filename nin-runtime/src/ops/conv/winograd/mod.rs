@@ -12,7 +12,7 @@
 //! channels is one of stride 1 over s²·c channels, with kernels of 1/s the size. So is the planar image
 //! brought into the order that vectors want.
 
-mod groups;
+mod lanes;
 mod passes;
 mod phases;
 mod stages;
@@ -28,7 +28,7 @@ pub use tile::{Ragged, Tile, Tiles, Transform};
 use super::ConvShape;
 use crate::Order;
 use crate::simd::{LINE, PANEL, padded};
-use groups::Group;
+use lanes::Group;
 use tiling::Tiling;
 
 /// A convolution of stride 1 over activations, as the stages see it.
@@ -202,17 +202,13 @@ impl ConvShape {
     /// Elements of work space that the forward pass of `n` images needs.
     #[must_use]
     pub const fn winograd_work<W: Tile>(&self, n: usize) -> usize {
-        let problem = Problem::forward::<W>(self);
-        let images = problem.images_per_pass(n);
-        images * self.phases_len() + problem.input_points(images) + problem.outputs_work(images)
+        Problem::forward::<W>(self).work(n, self.phases_len())
     }
 
     /// Elements of work space that the input's gradient of `n` images needs.
     #[must_use]
     pub const fn winograd_input_gradient_work<W: Tile>(&self, n: usize) -> usize {
-        let problem = Problem::input_gradient::<W>(self);
-        let images = problem.images_per_pass(n);
-        problem.input_points(images) + problem.outputs_work(images)
+        Problem::input_gradient::<W>(self).work(n, 0)
     }
 
     /// Elements of work space that the weights' gradient of `n` images needs.

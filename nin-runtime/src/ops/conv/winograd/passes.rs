@@ -1,6 +1,6 @@
 //! The passes: forward, the input's gradient, the weights' gradient.
 
-use super::groups::for_each_group;
+use super::lanes::{for_each_group, for_each_pass};
 use super::phases::rearrange;
 use super::stages::{
     Epilogue, Field, OfGradient, OfInput, gather, products, scatter, weight_products,
@@ -59,29 +59,22 @@ impl Forward<'_> {
         self.check(y);
         let shape = self.shape;
         let problem = Problem::forward::<W>(shape);
-        let per_pass = problem.images_per_pass(self.n);
         check_work(work, shape.winograd_work::<W>(self.n));
-        let (phases, work) = work.split_at_mut(per_pass * shape.phases_len());
-        let (v, m) = work.split_at_mut(problem.input_points(per_pass));
         let epilogue = |_| Epilogue::Bias { bias: self.bias, relu: self.relu };
-        for first in (0..self.n).step_by(per_pass.max(1)) {
-            let images = per_pass.min(self.n - first);
-            transform_input::<W>(
-                cx,
-                shape,
-                self.x,
-                (first, images),
-                phases,
-                cut(v, &problem, images),
-            );
-            let y = &mut y[first * shape.output_len()..][..images * shape.output_len()];
-            let y = DisjointMut::new(y);
+        let (y, len) = (DisjointMut::new(y), shape.output_len());
+        for_each_pass(cx, &problem, self.n, work, |cx, images, work| {
+            let (first, images) = (images.start, images.len());
+            let (phases, work) = work.split_at_mut(images * shape.phases_len());
+            let (v, m) = work.split_at_mut(problem.input_points(images));
+            transform_input::<W>(cx, shape, self.x, (first, images), phases, v);
+            // SAFETY: the passes have different images.
+            let y = DisjointMut::new(unsafe { y.part(first * len..(first + images) * len) });
             for_each_group(cx, &problem, images, m, |cx, group, m| {
                 products(cx, images, (&problem, group), v, transformed, m);
                 // SAFETY: the groups have different channels.
                 unsafe { gather::<W>(cx, images, (&problem, group), m, epilogue, &y) };
             });
-        }
+        });
     }
 }
 
@@ -102,13 +95,12 @@ impl InputGradient<'_> {
         self.check(dx);
         let shape = self.shape;
         let problem = Problem::input_gradient::<W>(shape);
-        let per_pass = problem.images_per_pass(self.n);
         check_work(work, shape.winograd_input_gradient_work::<W>(self.n));
-        let (v, m) = work.split_at_mut(problem.input_points(per_pass));
         let (input, output) = (shape.input_len(), shape.output_len());
-        for first in (0..self.n).step_by(per_pass.max(1)) {
-            let images = per_pass.min(self.n - first);
-            let v = cut(v, &problem, images);
+        let dx = DisjointMut::new(dx);
+        for_each_pass(cx, &problem, self.n, work, |cx, images, work| {
+            let (first, images) = (images.start, images.len());
+            let (v, m) = work.split_at_mut(problem.input_points(images));
             let field = |i: usize| Field {
                 data: &self.dy[(first + i) * output..][..output],
                 size: problem.input,
@@ -120,14 +112,15 @@ impl InputGradient<'_> {
             let gate = |i: usize| {
                 Epilogue::Gate(self.gate.map(|gate| &gate[(first + i) * input..][..input]))
             };
-            let dx = &mut dx[first * input..][..images * input];
+            // SAFETY: the passes have different images.
+            let dx = unsafe { dx.part(first * input..(first + images) * input) };
             let dx = DisjointMut::new(dx);
             for_each_group(cx, &problem, images, m, |cx, group, m| {
                 products(cx, images, (&problem, group), v, transformed, m);
                 // SAFETY: the groups have different channels.
                 unsafe { gather::<W>(cx, images, (&problem, group), m, gate, &dx) };
             });
-        }
+        });
     }
 }
 

@@ -1,9 +1,12 @@
-//! Groups of panels of output channels, which go through the last stages together, and how threads share
-//! them.
+//! How threads share a convolution by Winograd's stages: what one has written, no other should have to read.
+//!
+//! With enough images, a thread takes some through all stages. Else a thread transforms a share of the tiles, and
+//! takes a group of panels of output channels through the stages that are left.
 
 use super::Problem;
-use crate::simd::PANEL;
+use crate::simd::{PANEL, padded};
 use crate::{Context, DisjointMut};
+use core::ops::Range;
 
 /// Panels of output channels that go through the last stages together.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +22,7 @@ impl Group {
     }
 }
 
-/// Threads that have work space for groups of their own, and parts of equal size that the panels then have.
+/// Threads that have work space of their own, and parts of equal size that images or panels then have.
 const LANES: usize = 2;
 
 /// Panels of such a group: a pair makes the widest register tiles.
@@ -32,10 +35,41 @@ impl Problem {
         Group { first, panels: most.min(end.min(self.panels()) - first) }
     }
 
+    /// Multiply-adds of the products for so many images.
+    const fn products(&self, images: usize) -> usize {
+        self.tiling.points() * images * self.tiles() * self.ci * padded(self.co)
+    }
+
     /// Whether [`LANES`] threads have groups of their own: if all have about as many panels.
     const fn has_lanes(&self) -> bool {
         let (panels, most) = (self.panels(), self.panels().div_ceil(LANES));
         panels >= LANES * PAIR && 8 * LANES * most <= 9 * panels
+    }
+
+    /// Images of a pass, and passes, if there are enough that [`LANES`] threads have passes of their own.
+    const fn own_passes(&self, n: usize) -> Option<(usize, usize)> {
+        let most = self.images_per_pass(n);
+        if most == 0 || n.div_ceil(most) < LANES {
+            return None;
+        }
+        let most = if most < n / LANES { most } else { n / LANES };
+        let passes = n.div_ceil(most).next_multiple_of(LANES);
+        let passes = if passes < n { passes } else { n };
+        Some((n.div_ceil(passes), passes))
+    }
+
+    /// Elements of work space for all stages of `n` images, of which each takes `phases` elements besides.
+    pub(super) const fn work(&self, n: usize, phases: usize) -> usize {
+        let shared = self.pass_work(self.images_per_pass(n), phases);
+        match self.own_passes(n) {
+            Some((images, _)) => larger(shared, LANES * self.pass_work(images, phases)),
+            None => shared,
+        }
+    }
+
+    /// The same for the images of one pass.
+    const fn pass_work(&self, images: usize, phases: usize) -> usize {
+        images * phases + self.input_points(images) + self.outputs_work(images)
     }
 
     /// Elements of work space for transformed outputs of `images` images.
@@ -62,6 +96,33 @@ const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
+/// Calls `pass` for images that make up all `n`, each time with work space.
+///
+/// Either a thread takes its images through all stages; or all threads share each pass.
+pub(super) fn for_each_pass(
+    cx: &Context,
+    problem: &Problem,
+    n: usize,
+    work: &mut [f32],
+    pass: impl Fn(&Context, Range<usize>, &mut [f32]) + Sync,
+) {
+    let own = problem.own_passes(n).filter(|_| cx.threads() == LANES);
+    let Some((_, passes)) = own else {
+        let most = problem.images_per_pass(n).max(1);
+        for first in (0..n).step_by(most) {
+            pass(cx, first..n.min(first + most), work);
+        }
+        return;
+    };
+    let (alone, len) = (Context::sequential(cx.isa()), work.len() / LANES);
+    let work = DisjointMut::new(work);
+    cx.for_each_on(passes, n * problem.products(1), |thread, i| {
+        // SAFETY: each thread has its own part.
+        let work = unsafe { work.part(thread * len..(thread + 1) * len) };
+        pass(&alone, n * i / passes..n * (i + 1) / passes, work);
+    });
+}
+
 /// Calls `stages` for groups with all panels of output channels, each with work space.
 ///
 /// Either a thread takes a pair of panels through all stages, so that no other reads what it wrote; or the
@@ -83,11 +144,10 @@ pub(super) fn for_each_group(
         }
         return;
     }
-    let products = problem.tiling.points() * images * problem.tiles() * problem.ci;
     let (alone, len) = (Context::sequential(cx.isa()), work.len() / LANES);
     let work = DisjointMut::new(work);
     let pairs = panels.div_ceil(LANES).div_ceil(PAIR);
-    cx.for_each_on(LANES * pairs, products * panels * PANEL, |thread, task| {
+    cx.for_each_on(LANES * pairs, problem.products(images), |thread, task| {
         // SAFETY: each thread has its own part.
         let work = unsafe { work.part(thread * len..(thread + 1) * len) };
         let (lane, pair) = (task / pairs, task % pairs);

@@ -151,43 +151,61 @@ impl Kernel for Transposed<'_> {
 }
 
 impl<T: Operand> Gemm<'_, T> {
-    /// The loop over panels, outermost, so that a panel of `B` stays in the nearest cache while
+    /// The loop over panels, outermost, so that those of `B` stay in the nearest cache while
     /// all rows of `A` pass.
     #[inline(always)]
     unsafe fn columns<S: Simd, const UNIT_K: bool>(&self, simd: S) {
+        let mut ahead = tile::Requests::new::<S, T>(self);
         let mut panel = 0;
         while panel < self.panels {
+            let width = width::<S>(self.panels - panel);
             // SAFETY: the panels are in range, so the caller's promise holds.
             unsafe {
-                if S::MAX_PANELS >= 2 && panel + 2 <= self.panels {
-                    self.rows::<S, 2, UNIT_K>(simd, panel);
-                    panel += 2;
-                } else {
-                    self.rows::<S, 1, UNIT_K>(simd, panel);
-                    panel += 1;
+                match width {
+                    3 if S::TILE_ROWS.len() >= 3 => {
+                        self.rows::<S, 3, UNIT_K>(simd, panel, &mut ahead);
+                    }
+                    2 if S::TILE_ROWS.len() >= 2 => {
+                        self.rows::<S, 2, UNIT_K>(simd, panel, &mut ahead);
+                    }
+                    _ => self.rows::<S, 1, UNIT_K>(simd, panel, &mut ahead),
                 }
             }
+            panel += width;
         }
     }
 
     /// The loop over rows, in tiles of nearly equal height: five and four rows use the registers
     /// better than six and three.
     #[inline(always)]
-    unsafe fn rows<S: Simd, const P: usize, const UNIT_K: bool>(&self, simd: S, panel: usize) {
+    unsafe fn rows<S: Simd, const P: usize, const UNIT_K: bool>(
+        &self,
+        simd: S,
+        panel: usize,
+        ahead: &mut tile::Requests,
+    ) {
         let (outer, inner) = self.rows;
-        let tiles = inner.div_ceil(S::MAX_ROWS);
-        let share = self.panels.div_ceil(P) * outer * tiles;
-        for r in 0..outer {
+        let tiles = inner.div_ceil(S::TILE_ROWS[P - 1]);
+        for outer in 0..outer {
             let mut i = 0;
             for t in 0..tiles {
                 let height = (inner - i).div_ceil(tiles - t);
-                let number = (panel / P * outer + r) * tiles + t;
-                let place = tile::Place { outer: r, inner: i, panel, share: (number, share) };
+                let place = tile::Place { outer, inner: i, panel };
                 // SAFETY: rows and panels are in range, so the caller's promise holds.
-                unsafe { tile::run::<S, T, P, UNIT_K>(simd, self, place, height) };
+                unsafe { tile::run::<S, T, P, UNIT_K>(simd, self, place, height, ahead) };
                 i += height;
             }
         }
+    }
+}
+
+/// Panels that the next register tile is wide, of those that are left: as many as it can be, but two and two
+/// rather than three and one, which would leave registers idle.
+#[inline(always)]
+fn width<S: Simd>(left: usize) -> usize {
+    match (S::TILE_ROWS.len(), left) {
+        (3.., 4) => 2,
+        (most, _) => left.min(most),
     }
 }
 

@@ -1,35 +1,35 @@
 //! The register tile: `R` rows of `C` by `P` panels, all sums in registers.
 
-use super::{Finish, Gemm, Operand};
+use super::{Finish, Gemm, Operand, width};
 use crate::simd::{LINE, PANEL, Simd, Vector};
 
-/// Where a tile stands.
+/// Where a tile stands: its first row and panel.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
-    /// Its first row and panel.
     pub(super) outer: usize,
     pub(super) inner: usize,
     pub(super) panel: usize,
-    /// Its number, and how many tiles there are.
-    pub(super) share: (usize, usize),
 }
 
 /// Vectors that the widest tile has to a row; tiles with fewer leave the rest unused.
 const MAX_VECTORS: usize = 4;
 
-/// Computes a tile of `height` rows, at most [`Simd::MAX_ROWS`].
+/// Computes a tile of `height` rows, at most what [`Simd::TILE_ROWS`] says.
 #[inline(always)]
 pub(super) unsafe fn run<S: Simd, T: Operand, const P: usize, const UNIT_K: bool>(
     simd: S,
     gemm: &Gemm<'_, T>,
     at: Place,
     height: usize,
+    ahead: &mut Requests,
 ) {
     macro_rules! heights {
         ($($rows:literal)*) => {
             match height {
                 // SAFETY: the caller's promise.
-                $($rows if $rows <= S::MAX_ROWS => unsafe { tile::<S, T, $rows, P, UNIT_K>(simd, gemm, at) },)*
+                $($rows if $rows <= S::TILE_ROWS[P - 1] => unsafe {
+                    tile::<S, T, $rows, P, UNIT_K>(simd, gemm, at, ahead);
+                },)*
                 _ => unreachable!("a tile of {height} rows"),
             }
         };
@@ -43,6 +43,7 @@ unsafe fn tile<S: Simd, T: Operand, const R: usize, const P: usize, const UNIT_K
     simd: S,
     gemm: &Gemm<'_, T>,
     at: Place,
+    ahead: &mut Requests,
 ) {
     let vectors = P * PANEL / S::LANES;
     // Where vector `j` of a row stands in panels that are `panel` elements apart.
@@ -51,7 +52,7 @@ unsafe fn tile<S: Simd, T: Operand, const R: usize, const P: usize, const UNIT_K
     let c_offset = at.outer * output.outer + at.inner * output.row + at.panel * output.panel;
     let c_at = |i: usize, j: usize| c_offset + i * output.row + column(j, output.panel);
 
-    let mut prefetch = Prefetch::<R, P>::new(gemm, at, c_offset);
+    let mut prefetch = Prefetch::<R, P>::new(gemm, c_offset);
     let mut sums = [[simd.splat(0.0); MAX_VECTORS]; R];
     // SAFETY: the caller vouches for every address that counts and strides give.
     unsafe {
@@ -76,6 +77,7 @@ unsafe fn tile<S: Simd, T: Operand, const R: usize, const P: usize, const UNIT_K
         let b = gemm.b.add(at.panel * gemm.b_panel);
         let a_row = if UNIT_K { gemm.a_rows.1 } else { 1 };
         let a_step = if UNIT_K { 1 } else { inner.a };
+        let mut requests = ahead.of_tile::<P>(outer.count * middle.count * inner.count);
         for k0 in 0..outer.count {
             for k1 in 0..middle.count {
                 let mut a = a.add(k0 * outer.a + k1 * middle.a);
@@ -96,6 +98,7 @@ unsafe fn tile<S: Simd, T: Operand, const R: usize, const P: usize, const UNIT_K
                         for j in 0..vectors {
                             weights[j] = T::load(simd, b.add(column(j, gemm.b_panel)));
                         }
+                        requests.make::<S, P>(simd);
                         for i in 0..R {
                             let x = simd.splat(*a.add(i * a_row));
                             for j in 0..vectors {
@@ -137,42 +140,95 @@ unsafe fn tile<S: Simd, T: Operand, const R: usize, const P: usize, const UNIT_K
     }
 }
 
-/// What a tile asks for while it sums, a little with each run of [`LINE`] products, so that no request
-/// waits for another.
+/// What the caller will read next, as far as it has not been asked for. Each product asks for its share, since
+/// requests that come many at once make each other and the product's own operands wait.
+pub(super) struct Requests {
+    a: Stream,
+    b: Stream,
+}
+
+/// Elements that are asked for in turn, so many with each product.
+#[derive(Clone, Copy)]
+struct Stream {
+    next: *const f32,
+    step: usize,
+}
+
+impl Requests {
+    #[inline(always)]
+    pub(super) fn new<S: Simd, T: Operand>(gemm: &Gemm<'_, T>) -> Self {
+        let [a, b] = gemm.ahead.0;
+        if a.is_empty() && b.is_empty() {
+            let nothing = Stream { next: gemm.a, step: 0 };
+            return Self { a: nothing, b: nothing };
+        }
+        // A register tile asks for `A` with one stream, and for `B` with one a panel.
+        let (outer_rows, inner_rows) = gemm.rows;
+        let (mut tiles, mut panels, mut panel) = (0, 0, 0);
+        while panel < gemm.panels {
+            let width = width::<S>(gemm.panels - panel);
+            let rows = outer_rows * inner_rows.div_ceil(S::TILE_ROWS[width - 1]);
+            tiles += rows;
+            panels += rows * width;
+            panel += width;
+        }
+        let depth: usize = gemm.sum.iter().map(|axis| axis.count).product();
+        let stream = |part: &[f32], streams: usize| Stream {
+            next: part.as_ptr(),
+            step: part.len().div_ceil((streams * depth).max(1)),
+        };
+        Self { a: stream(a, tiles), b: stream(b, panels) }
+    }
+
+    /// The requests that a tile of `P` panels makes, which sums `depth` products.
+    #[inline(always)]
+    fn of_tile<const P: usize>(&mut self, depth: usize) -> TileRequests {
+        let (a, b, apart) = (self.a, self.b, self.b.step * depth);
+        self.a.next = a.next.wrapping_add(a.step * depth);
+        self.b.next = b.next.wrapping_add(P * apart);
+        TileRequests { a, b, apart }
+    }
+}
+
+struct TileRequests {
+    a: Stream,
+    b: Stream,
+    /// Elements between the streams of `B`.
+    apart: usize,
+}
+
+impl TileRequests {
+    /// Asks for what is due with a product.
+    #[inline(always)]
+    fn make<S: Simd, const P: usize>(&mut self, simd: S) {
+        simd.prefetch_to_second(self.a.next);
+        for panel in 0..P {
+            simd.prefetch_to_second(self.b.next.wrapping_add(panel * self.apart));
+        }
+        self.a.next = self.a.next.wrapping_add(self.a.step);
+        self.b.next = self.b.next.wrapping_add(self.b.step);
+    }
+}
+
+/// What a tile asks for of `C` and of the gate, a little with each run.
 struct Prefetch<const R: usize, const P: usize> {
     /// Runs so far.
     run: usize,
     /// The first element of the sums' lines.
     c: usize,
-    /// The lines of each part of [`Ahead`](super::Ahead) that are next, and how many a run asks for.
-    ahead: [(*const f32, usize); 2],
 }
 
 impl<const R: usize, const P: usize> Prefetch<R, P> {
     #[inline(always)]
-    fn new<T: Operand>(gemm: &Gemm<'_, T>, at: Place, c: usize) -> Self {
+    fn new<T: Operand>(gemm: &Gemm<'_, T>, c: usize) -> Self {
         // Sums that are added to are read first, so those of the next tile are asked for.
         let c = if gemm.start.accumulate { c + R * gemm.output.row } else { c };
-        let (number, tiles) = at.share;
-        let [outer, middle, inner] = gemm.sum;
-        let runs = outer.count * middle.count * inner.count.div_ceil(LINE);
-        let ahead = gemm.ahead.0.map(|part| {
-            let lines = part.len().div_ceil(LINE * tiles * runs.max(1));
-            (part.as_ptr().wrapping_add(number * runs * lines * LINE), lines)
-        });
-        Self { run: 0, c, ahead }
+        Self { run: 0, c }
     }
 
-    /// Asks for what is due with this run.
+    /// A panel's lines a run: first of the gate, which is read, then of `C`.
     #[inline(always)]
     fn run<S: Simd, T: Operand>(&mut self, simd: S, gemm: &Gemm<'_, T>) {
-        for (next, lines) in &mut self.ahead {
-            for _ in 0..*lines {
-                simd.prefetch_to_second(*next);
-                *next = next.wrapping_add(LINE);
-            }
-        }
-        // A panel's lines a run: first of the gate, which is read, then of `C`.
         let panel = self.run % P;
         let matrix = match gemm.finish {
             Finish::Gate(gate) if self.run < P => Some(gate),

@@ -71,10 +71,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     type Mask: Copy;
     /// `f32` lanes in a register; divides [`PANEL`].
     const LANES: usize;
-    /// Rows of the largest register tile.
-    const MAX_ROWS: usize;
-    /// Panels that the largest register tile is wide.
-    const MAX_PANELS: usize;
+    /// Rows of the largest register tile that is one panel wide, two, and so on as far as registers last.
+    const TILE_ROWS: &'static [usize];
     /// Whether a vector takes more than one register, so that code written out many times grows large.
     const IS_WIDE: bool = false;
 

@@ -73,8 +73,7 @@ impl Simd for Neon {
     type Mask = uint32x4_t;
     const LANES: usize = 4;
     // 24 sums, four vectors of weights and one broadcast: 29 of 32 registers.
-    const MAX_ROWS: usize = 6;
-    const MAX_PANELS: usize = 1;
+    const TILE_ROWS: &'static [usize] = &[6];
 
     #[inline(always)]
     fn splat(self, x: f32) -> F32x4 {

@@ -65,8 +65,7 @@ impl Simd for Scalar {
     type V = F32x4;
     type Mask = [bool; LANES];
     const LANES: usize = LANES;
-    const MAX_ROWS: usize = 3;
-    const MAX_PANELS: usize = 1;
+    const TILE_ROWS: &'static [usize] = &[3];
     const IS_WIDE: bool = true;
 
     #[inline(always)]

@@ -99,8 +99,7 @@ impl Simd for Avx2 {
     type Mask = __m256;
     const LANES: usize = 8;
     // 12 sums, two vectors of weights and one broadcast fill 15 of 16 registers.
-    const MAX_ROWS: usize = 6;
-    const MAX_PANELS: usize = 1;
+    const TILE_ROWS: &'static [usize] = &[6];
 
     #[inline(always)]
     fn splat(self, x: f32) -> F32x8 {
@@ -280,8 +279,7 @@ impl Simd for Avx512 {
     type Mask = __mmask16;
     const LANES: usize = 16;
     // 20 sums, two vectors of weights and the broadcasts; with more rows the compiler spills.
-    const MAX_ROWS: usize = 10;
-    const MAX_PANELS: usize = 2;
+    const TILE_ROWS: &'static [usize] = &[10, 10, 9];
 
     #[inline(always)]
     fn splat(self, x: f32) -> F32x16 {

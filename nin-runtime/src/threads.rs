@@ -14,6 +14,8 @@ use core::ops::Range;
 #[cfg(feature = "parallel")]
 mod pool;
 #[cfg(feature = "parallel")]
+mod sleep;
+#[cfg(feature = "parallel")]
 pub use pool::Threads;
 
 /// What a driver needs besides its data: the instruction set and the threads.
@@ -89,7 +91,7 @@ impl Context {
         const WORTHWHILE: usize = if cfg!(test) { 1 } else { 1 << 17 };
         #[cfg(feature = "parallel")]
         if let Some(threads) = self.threads.as_ref().filter(|_| tasks > 1 && work >= WORTHWHILE) {
-            threads.run(tasks, &task);
+            threads.run(tasks, work, &task);
             return;
         }
         let _ = (work, WORTHWHILE);

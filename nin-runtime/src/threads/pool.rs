@@ -1,11 +1,12 @@
 //! A fork-join pool that allocates nothing after it is made.
 
+use super::sleep::Dormitory;
 use crate::simd::FloatMode;
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 /// A number of threads for nets to run on, like rayon's `ThreadPool`.
@@ -79,14 +80,14 @@ impl Threads {
     /// Calls `task(thread, 0)` to `task(thread, tasks - 1)`, shared with the workers that are awake in time.
     ///
     /// If the pool is in use, by another thread or because this is a task itself, the calling
-    /// thread does everything.
-    pub(super) fn run<F: Fn(usize, usize) + Sync>(&self, tasks: usize, task: &F) {
+    /// thread does everything. In all there are `work` multiply-adds to do.
+    pub(super) fn run<F: Fn(usize, usize) + Sync>(&self, tasks: usize, work: usize, task: &F) {
         let shared = &*self.0.shared;
         if self.0.workers.is_empty() || IN_TASK.get() || shared.busy.swap(true, Ordering::Acquire) {
             (0..tasks).for_each(|i| task(0, i));
             return;
         }
-        let number = shared.open(Job::new(tasks, task));
+        let number = shared.open(Job::new(tasks, task), work);
         // Closes the job and waits for the workers inside it, even if a task panics here, since
         // they use `task`.
         let closing = Closing(shared);
@@ -114,7 +115,7 @@ struct Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         self.shared.shutdown.store(true, Ordering::Release);
-        self.shared.wake();
+        self.shared.dormitory.wake();
         for worker in self.workers.drain(..) {
             // This is none of the workers, which would wait for itself: a worker can hold a handle only
             // inside a job, and whoever opened the job holds one until all workers have left it.
@@ -200,10 +201,7 @@ struct Shared {
     shutdown: AtomicBool,
     /// Workers whose threads have come to life.
     started: AtomicUsize,
-    sleeping: Mutex<usize>,
-    alarm: Condvar,
-    /// A copy of `sleeping` that can be read without the lock.
-    sleepers: AtomicUsize,
+    dormitory: Dormitory,
 }
 
 // SAFETY: `job` is written only by the thread that holds `busy`, while no job is open and no
@@ -222,27 +220,18 @@ impl Shared {
             panicked: AtomicBool::new(false),
             shutdown: AtomicBool::new(false),
             started: AtomicUsize::new(0),
-            sleeping: Mutex::new(0),
-            alarm: Condvar::new(),
-            sleepers: AtomicUsize::new(0),
+            dormitory: Dormitory::new(),
         }
     }
 
     /// Lets the workers into a job, and gives its number.
-    fn open(&self, job: Job) -> u64 {
+    fn open(&self, job: Job, work: usize) -> u64 {
         // SAFETY: no job is open and no worker inside, so nobody reads.
         unsafe { *self.job.get() = job };
         // The state has no worker inside and is closed: the number goes up, the job opens.
         let before = self.state.fetch_add(NEXT_JOB + OPEN, Ordering::SeqCst);
-        if self.sleepers.load(Ordering::SeqCst) > 0 {
-            self.wake();
-        }
+        self.dormitory.call(work);
         before.wrapping_add(NEXT_JOB) / NEXT_JOB
-    }
-
-    fn wake(&self) {
-        let _guard = self.sleeping.lock().unwrap_or_else(PoisonError::into_inner);
-        self.alarm.notify_all();
     }
 
     /// Does the tasks of a thread's own share, then what is left of the others'. The shares are those of
@@ -320,17 +309,11 @@ impl Shared {
     }
 
     fn sleep(&self, last: u64) {
-        let mut sleeping = self.sleeping.lock().unwrap_or_else(PoisonError::into_inner);
-        *sleeping += 1;
-        self.sleepers.store(*sleeping, Ordering::SeqCst);
-        // Whoever opens a job after this look sees the sleeper and takes the lock to wake it.
-        let state = self.state.load(Ordering::SeqCst);
-        let fresh = state & OPEN != 0 && state / NEXT_JOB != last;
-        if !fresh && !self.shutdown.load(Ordering::SeqCst) {
-            sleeping = self.alarm.wait(sleeping).unwrap_or_else(PoisonError::into_inner);
-        }
-        *sleeping -= 1;
-        self.sleepers.store(*sleeping, Ordering::SeqCst);
+        self.dormitory.sleep(|| {
+            let state = self.state.load(Ordering::SeqCst);
+            let fresh = state & OPEN != 0 && state / NEXT_JOB != last;
+            fresh || self.shutdown.load(Ordering::SeqCst)
+        });
     }
 }
 
@@ -363,7 +346,7 @@ mod tests {
 
     fn sum_of_squares(threads: &Threads, tasks: usize) -> usize {
         let sum = AtomicUsize::new(0);
-        threads.run(tasks, &|_, i| {
+        threads.run(tasks, usize::MAX, &|_, i| {
             sum.fetch_add(i * i, Ordering::Relaxed);
         });
         sum.into_inner()
@@ -395,7 +378,7 @@ mod tests {
     fn a_task_may_use_the_pool_and_so_may_other_threads() {
         let threads = Threads::new(3);
         let total = AtomicUsize::new(0);
-        threads.run(8, &|_, _| {
+        threads.run(8, usize::MAX, &|_, _| {
             total.fetch_add(sum_of_squares(&threads, 4), Ordering::Relaxed);
         });
         assert_eq!(total.into_inner(), 8 * 14);
@@ -411,7 +394,7 @@ mod tests {
         let threads = Threads::new(2);
         for _ in 0..20 {
             let panicked = catch_unwind(AssertUnwindSafe(|| {
-                threads.run(64, &|_, i| assert!(i != 13, "unlucky"));
+                threads.run(64, usize::MAX, &|_, i| assert!(i != 13, "unlucky"));
             }));
             assert!(panicked.is_err());
             assert_eq!(sum_of_squares(&threads, 100), 328_350);
@@ -431,7 +414,7 @@ mod tests {
         let bombs = AtomicUsize::new(0);
         for _ in 0..20 {
             let panicked = catch_unwind(AssertUnwindSafe(|| {
-                threads.run(64, &|_, _| {
+                threads.run(64, usize::MAX, &|_, _| {
                     if std::thread::current().id() != caller {
                         bombs.fetch_add(1, Ordering::Relaxed);
                         std::panic::panic_any(Bomb);
@@ -450,8 +433,8 @@ mod tests {
     fn handles_that_tasks_drop_leave_the_pool_to_the_caller() {
         for _ in 0..50 {
             let threads = Threads::new(3);
-            let handles = Mutex::new(vec![threads.clone(); 64]);
-            threads.run(64, &|_, _| {
+            let handles = std::sync::Mutex::new(vec![threads.clone(); 64]);
+            threads.run(64, usize::MAX, &|_, _| {
                 let handle = handles.lock().unwrap().pop().unwrap();
                 handle.install(|| assert_eq!(Threads::current().count(), 3));
             });
@@ -472,7 +455,7 @@ mod tests {
         for flush in [false, true, false] {
             let _flush = flush.then(crate::simd::FlushDenormals::new);
             let here = half(f32::MIN_POSITIVE).to_bits();
-            threads.run(64, &|_, _| {
+            threads.run(64, usize::MAX, &|_, _| {
                 std::thread::sleep(std::time::Duration::from_micros(20));
                 assert_eq!(half(f32::MIN_POSITIVE).to_bits(), here, "flush: {flush}");
             });

@@ -2,7 +2,7 @@
 
 mod nets;
 
-use nets::{Mixed, MixedImage, images, labels};
+use nets::{D2lNin, Mixed, MixedImage, images, labels};
 use nin::prelude::*;
 
 /// Runs `f` with this many threads, where there are threads.
@@ -74,6 +74,29 @@ fn an_image_gives_the_same_logits_alone_and_at_any_place_of_any_batch() {
                 }
             }
         });
+    }
+}
+
+#[test]
+fn large_images_give_the_same_bits_in_any_batch_and_for_any_number_of_threads() {
+    let mut rng = nin::Rng::new(8);
+    let images: Vec<_> = (0..5).map(|_| Image::from_fn(|_c, _y, _x| rng.uniform())).collect();
+    let run = || {
+        let mut net = D2lNin::new(1);
+        let mut trainer = D2lNin::trainer::<5>(Sgd::new(0.01), 2);
+        trainer.step(&mut net, &images, &labels(5)).expect("the batch fits");
+        let alone = images.iter().map(|image| net.forward(image, &mut D2lNin::scratch()));
+        let alone: Vec<Vec<u32>> = alone.map(|logits| bits(&logits)).collect();
+        for n in [1, 2, 5] {
+            let together = net.forward_batch(&images[..n]);
+            let together: Vec<Vec<u32>> = together.iter().map(|logits| bits(logits)).collect();
+            assert!(together == alone[..n], "{n} images");
+        }
+        (bits(net.parameters()), alone)
+    };
+    let alone = with_threads(1, run);
+    for threads in [2, 3] {
+        assert!(with_threads(threads, run) == alone, "{threads} threads");
     }
 }
 

@@ -96,11 +96,23 @@ mod no_prelude {
             global_avg_pool,
         >
     }
+
+    // Images so large that they go through the first layers one by one, or two by two.
+    ::nin::nin! {
+        pub Large<
+            input(1, 72, 72),
+            block(16, kernel = 3, padding = 1),
+            max_pool(3, stride = 3),
+            conv(4, kernel = 3),
+            global_avg_pool,
+        >
+    }
 }
 
 #[test]
 fn a_module_needs_no_prelude() {
     run!(no_prelude::Net);
+    run!(no_prelude::Large);
 }
 
 /// A method's own net, where the names around it are generic.

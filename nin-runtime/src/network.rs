@@ -333,6 +333,11 @@ pub fn pairs(n: usize) -> impl Iterator<Item = Range<usize>> {
     (0..n).step_by(PAIR).map(move |first| first..n.min(first + PAIR))
 }
 
+/// The single images of `n`.
+pub fn singles(n: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..n).map(|image| image..image + 1)
+}
+
 /// What some images have of the [`regions`] for `n` images.
 ///
 /// # Panics

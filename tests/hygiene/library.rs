@@ -20,6 +20,17 @@ nin! {
     >
 }
 
+nin! {
+    /// Images so large that they go through the first layers one by one, or two by two.
+    pub LargeNet<
+        input(1, 72, 72),
+        block(16, kernel = 3, padding = 1),
+        max_pool(3, stride = 3),
+        conv(4, kernel = 3),
+        global_avg_pool,
+    >
+}
+
 pub mod deeper {
     //! Nets that are seen as far as their authors say.
 
@@ -35,5 +46,8 @@ pub mod deeper {
 }
 
 /// The parameters of all nets that this library defines.
-pub const PARAMS: usize =
-    PublicNet::PARAMS + deeper::CrateNet::PARAMS + deeper::SuperNet::PARAMS + deeper::HIDDEN;
+pub const PARAMS: usize = LargeNet::PARAMS
+    + PublicNet::PARAMS
+    + deeper::CrateNet::PARAMS
+    + deeper::SuperNet::PARAMS
+    + deeper::HIDDEN;

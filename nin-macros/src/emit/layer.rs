@@ -86,6 +86,8 @@ pub(super) fn store(storage: Format) -> TokenStream {
 pub(super) enum Memory {
     /// The scratch of inference.
     Scratch,
+    /// What is kept of images that went through the first layers alone.
+    Kept,
     /// The memory of training, for a group of images.
     Group,
     /// What the images `pair` have in it.
@@ -98,8 +100,9 @@ impl Memory {
     fn regions(self, places: &[TokenStream]) -> TokenStream {
         match self {
             Self::Scratch => quote!(rt::regions(scratch, n, [#(#places),*])),
+            Self::Kept => quote!(rt::regions(kept, n, [#(#places),*])),
             Self::Group => quote!(rt::regions(memory, n, [#(#places),*])),
-            Self::Pair => quote!(rt::pair_regions(memory, n, pair.clone(), [#(#places),*])),
+            Self::Pair => quote!(rt::pair_regions(memory, n, pair.start..pair.end, [#(#places),*])),
             Self::Brief => quote!(rt::regions(brief, n, [#(#places),*])),
         }
     }

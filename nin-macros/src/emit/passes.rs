@@ -6,8 +6,8 @@ use syn::Ident;
 
 use super::layer::{self, Memory};
 use super::names::Names;
-use crate::net::{Net, Op};
-use crate::plan::{Method, Plan};
+use crate::net::{Layer, Net, Op};
+use crate::plan::{LayerPlan, Method, Plan};
 
 pub(super) fn network(name: &Ident, net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     let (c, h, w) = (net.input.c, net.input.h, net.input.w);
@@ -89,8 +89,8 @@ fn prepare(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
 }
 
 fn infer(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
-    let mut blocks = Vec::new();
     let storage = net.options.storage;
+    let mut blocks = Vec::new();
     if let Some(place) = &plan.arranged {
         let (c, h, w) = (net.input.c, net.input.h, net.input.w);
         let regions = layer::regions(storage, Memory::Scratch, &[("x", &place.infer)]);
@@ -99,20 +99,25 @@ fn infer(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
             rt::arrange_images(cx, n, (#c, #h, #w), images, x);
         });
     }
-    for (i, (layer, plan)) in net.layers.iter().zip(&plan.layers).enumerate() {
-        if matches!(layer.op, Op::Dropout { .. }) {
-            continue;
+    let mut layers = net.layers.iter().zip(&plan.layers).enumerate();
+    let mut next = |count: usize| -> Vec<TokenStream> {
+        let layers = layers.by_ref().take(count);
+        let computed = layers.filter(|(_, (layer, _))| !matches!(layer.op, Op::Dropout { .. }));
+        computed.map(|(i, (layer, plan))| infer_layer(i, layer, plan, names)).collect()
+    };
+    let alone = next(plan.alone);
+    blocks.extend(next(net.layers.len()));
+    let kept = plan.kept;
+    let alone = (!alone.is_empty()).then(|| {
+        quote! {
+            let (kept, scratch) = scratch.split_at_mut(n * #kept);
+            for image in rt::singles(n) {
+                let kept = &mut kept[image.start * #kept..image.end * #kept];
+                let (n, images) = (1, &images[image.start..image.end]);
+                #({ #alone })*
+            }
         }
-        let x = plan.x.as_ref().map(|x| ("x", &x.infer));
-        let y = plan.y.as_ref().map(|y| ("y", &y.infer));
-        let conv = plan.conv.as_ref().filter(|conv| !conv.work.is_empty());
-        let work = conv.map(|conv| ("work", &conv.work));
-        let parts: Vec<_> = x.into_iter().chain(y).chain(work).collect();
-        let regions = layer::regions(storage, Memory::Scratch, &parts);
-        let work = if work.is_some() { quote!(work) } else { quote!(&mut []) };
-        let call = layer::forward(layer, i, plan.conv.as_ref(), names, &work);
-        blocks.push(quote!(#regions #call));
-    }
+    });
     let parts = uses(plan);
     quote! {
         fn infer(
@@ -124,9 +129,29 @@ fn infer(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
         ) {
             let n = images.len();
             let #parts = weights.parts();
+            #alone
             #({ #blocks })*
         }
     }
+}
+
+/// One layer's call, with its operands.
+fn infer_layer(i: usize, layer: &Layer, plan: &LayerPlan, names: &Names<'_>) -> TokenStream {
+    let conv = plan.conv.as_ref().filter(|conv| !conv.work.is_empty());
+    let work = conv.map(|conv| ("work", &conv.work));
+    let activations = [("x", &plan.x), ("y", &plan.y)];
+    let activations = activations.map(|(name, place)| place.as_ref().map(|place| (name, place)));
+    let of = |kept: bool| {
+        let places = activations.into_iter().flatten().filter(move |(_, place)| place.kept == kept);
+        places.map(|(name, place)| (name, &place.infer))
+    };
+    let own: Vec<_> = of(false).chain(work).collect();
+    let kept: Vec<_> = of(true).collect();
+    let own = layer::regions(names.storage(), Memory::Scratch, &own);
+    let kept = layer::regions(names.storage(), Memory::Kept, &kept);
+    let work = if work.is_some() { quote!(work) } else { quote!(&mut []) };
+    let call = layer::forward(layer, i, plan.conv.as_ref(), names, &work);
+    quote!(#own #kept #call)
 }
 
 /// The pattern for the parts of the weights that the forward pass reads.

@@ -34,6 +34,16 @@ const HALF: &str = "
         global_avg_pool,
     > where storage = f16";
 
+/// Images so large that they go through the first layers one by one, or two by two.
+const LARGE: &str = "
+    LargeNin<
+        input(1, 72, 72),
+        block(16, kernel = 3, padding = 1),
+        max_pool(3, stride = 3),
+        conv(4, kernel = 3),
+        global_avg_pool,
+    >";
+
 fn expand(spec: &str) -> TokenStream {
     compile(spec.parse().expect("the spec lexes"))
 }
@@ -80,6 +90,11 @@ fn a_net_of_every_element_expands_to_this() {
 #[test]
 fn a_net_of_halves_expands_to_this() {
     insta::assert_snapshot!("half", pretty(HALF));
+}
+
+#[test]
+fn a_net_of_large_images_expands_to_this() {
+    insta::assert_snapshot!("large", pretty(LARGE));
 }
 
 #[test]

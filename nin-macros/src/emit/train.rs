@@ -150,7 +150,7 @@ fn regions(names: &Names<'_>, in_pairs: bool, parts: &[Part<'_>]) -> TokenStream
     let memory = if in_pairs { Memory::Pair } else { Memory::Group };
     let kept = layer::regions(names.storage(), memory, &of(false));
     let brief = layer::regions(names.storage(), Memory::Brief, &of(true));
-    let count = in_pairs.then(|| quote!(let n = pair.len();));
+    let count = in_pairs.then(|| quote!(let n = pair.end - pair.start;));
     quote!(#kept #count #brief)
 }
 
@@ -199,7 +199,7 @@ fn forward(
 
 /// The images of a pair, if layer `i` reads images and goes in pairs.
 fn images(i: usize, in_pairs: bool) -> Option<TokenStream> {
-    (i == 0 && in_pairs).then(|| quote!(let images = &images[pair.clone()];))
+    (i == 0 && in_pairs).then(|| quote!(let images = &images[pair.start..pair.end];))
 }
 
 /// The part of a row of logits' buffer that `n` images' logits take.

@@ -4,6 +4,7 @@
 //! The numbers of elements are those that the runtime computes for the same geometry; constant
 //! assertions in the generated code hold the two together.
 
+mod alone;
 mod choose;
 mod geometry;
 mod memory;
@@ -38,6 +39,10 @@ pub(crate) struct Plan {
     pub(crate) scratch: usize,
     /// Images that inference takes through the net together.
     pub(crate) together: usize,
+    /// How many of the first layers see these images one at a time.
+    pub(crate) alone: usize,
+    /// What these layers leave of an image, as so many `f32`, which is a part of the scratch.
+    pub(crate) kept: usize,
     pub(crate) train: TrainPlan,
 }
 
@@ -61,6 +66,8 @@ pub(crate) struct TrainPlan {
 pub(crate) struct Place {
     /// In the scratch of inference.
     pub(crate) infer: Range<usize>,
+    /// Whether that is the part for what images leave that went through the first layers alone.
+    pub(crate) kept: bool,
     /// In the memory of training.
     pub(crate) train: Range<usize>,
 }
@@ -205,11 +212,22 @@ impl ConvChoice {
     }
 }
 
+/// The places that were asked for one output.
+#[derive(Clone, Copy)]
+struct Reserved {
+    len: usize,
+    /// Absent if it is what images leave that went through the first layers alone.
+    infer: Option<usize>,
+    train: usize,
+}
+
 /// Lays out all buffers by their lifetimes.
 struct Buffers<'a> {
     net: &'a Net,
     convs: &'a [Option<ConvChoice>],
     pairs: Pairs,
+    /// How many of the first layers inference takes images through alone.
+    alone: usize,
     infer: Arena,
     train: Arena,
     brief: Arena,
@@ -221,6 +239,7 @@ impl<'a> Buffers<'a> {
             net,
             convs,
             pairs: Pairs::new(&net.layers, convs),
+            alone: alone::alone(&net.layers, convs),
             infer: Arena::default(),
             train: Arena::default(),
             brief: Arena::default(),
@@ -254,13 +273,16 @@ impl<'a> Buffers<'a> {
         (self.train.reserve(len, from..=to), false)
     }
 
-    /// Reserves an output of `shape` that is written in step `from` and read by layer `reader`.
-    fn reserve(&mut self, shape: Shape, from: usize, reader: usize) -> (usize, usize) {
+    /// Reserves an output of `shape` that is written in step `from` and read by layer `reader`. In inference, what
+    /// leaves the layers that see images alone is kept elsewhere.
+    fn reserve(&mut self, shape: Shape, from: usize, reader: usize) -> Reserved {
         let len = len(shape) / self.net.options.storage.per_f32();
-        (
-            self.infer.reserve(len, from..=reader),
-            self.train.reserve(len, from..=self.backward_steps(reader, reader).1),
-        )
+        let kept = from < self.alone && self.alone <= reader;
+        Reserved {
+            len,
+            infer: (!kept).then(|| self.infer.reserve(len, from..=reader)),
+            train: self.train.reserve(len, from..=self.backward_steps(reader, reader).1),
+        }
     }
 
     fn plan(mut self) -> Plan {
@@ -306,8 +328,13 @@ impl<'a> Buffers<'a> {
             let places: &[Range<usize>] = if is_brief { &brief } else { &train };
             Gradient { place: places[id].clone(), brief: is_brief }
         };
-        let place =
-            |(i, t): (usize, usize)| Place { infer: infer[i].clone(), train: train[t].clone() };
+        let place = |reserved: Reserved| Place {
+            infer: reserved.infer.map_or(0..reserved.len, |id| infer[id].clone()),
+            kept: reserved.infer.is_none(),
+            train: train[reserved.train].clone(),
+        };
+        let outputs = ids.iter().filter_map(|&(_, y, ..)| y);
+        let kept = outputs.filter(|y| y.infer.is_none()).map(|y| y.len).max().unwrap_or(0);
         let (mut prepared, mut transposed) = (0, 0);
         let mut gradient: Option<Gradient> = None;
         let mut plans = Vec::new();
@@ -354,8 +381,10 @@ impl<'a> Buffers<'a> {
             arranged: arranged.map(place),
             prepared,
             transposed,
-            scratch,
+            scratch: scratch + kept,
             together: TOGETHER,
+            alone: self.alone,
+            kept,
             train: TrainPlan {
                 group: 0,
                 image,

@@ -89,6 +89,26 @@ fn pairs_go_through_layers_of_large_images_that_see_few_as_well_as_many() {
     assert_eq!(brief, (0..layers.len()).map(|i| [1, 2, 5, 6].contains(&i)).collect::<Vec<_>>());
 }
 
+#[test]
+fn inference_takes_images_alone_as_far_as_they_are_large() {
+    for (spec, alone, kept) in [
+        (D2L, 8, 256 * 12 * 12),
+        // The second block's 5×5 pixels share the reading of weights.
+        (
+            "N<input(1, 16, 16), block(128, kernel = 1), dropout(0.1), max_pool(3, stride = 3), conv(3, kernel = 3), global_avg_pool>",
+            5,
+            128 * 5 * 5,
+        ),
+        // Fewer pixels, and fewer channels.
+        ("N<input(1, 15, 16), conv(999, kernel = 1), global_avg_pool>", 0, 0),
+        ("N<input(1, 16, 16), conv(112, kernel = 1), global_avg_pool>", 0, 0),
+        ("N<input(1, 99, 99), max_pool(2), conv(4, kernel = 1), global_avg_pool>", 0, 0),
+    ] {
+        let plan = Plan::new(&net(spec));
+        assert_eq!((plan.alone, plan.kept), (alone, kept), "{spec}");
+    }
+}
+
 /// The modules whose gradients leave out zeros.
 fn sparse(spec: &str) -> Vec<String> {
     let net = net(spec);
@@ -178,9 +198,10 @@ fn what_a_step_reads_and_writes_never_overlaps() {
             let (Some(x), Some(y)) = (&layer.x, &layer.y) else { continue };
             let disjoint =
                 |a: &Range<usize>, b: &Range<usize>| a.end <= b.start || b.end <= a.start;
-            assert!(x == y || (disjoint(&x.infer, &y.infer) && disjoint(&x.train, &y.train)));
+            let apart = x.kept != y.kept || disjoint(&x.infer, &y.infer);
+            assert!(x == y || (apart && disjoint(&x.train, &y.train)));
             if let Some(conv) = &layer.conv {
-                assert!(disjoint(&conv.work, &x.infer) && disjoint(&conv.work, &y.infer));
+                assert!([x, y].iter().all(|a| a.kept || disjoint(&conv.work, &a.infer)));
             }
             if let (Some(dx), Some(dy)) = (&layer.dx, &layer.dy) {
                 let apart = dx.brief != dy.brief || disjoint(&dx.place, &dy.place);

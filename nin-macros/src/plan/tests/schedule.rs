@@ -56,27 +56,75 @@ fn inputs(net: &Net) -> Vec<usize> {
 }
 
 fn play_inference(net: &Net, plan: &Plan) {
-    let mut memory = Memory::new(plan.scratch, Content::Nothing);
+    let rest = plan.scratch - plan.kept;
+    let mut inference = Inference {
+        scratch: Memory::new(IMAGES * rest, (Content::Nothing, 0)),
+        kept: Memory::new(IMAGES * plan.kept, (Content::Nothing, 0)),
+    };
+    let all = 0..IMAGES;
     if let Some(place) = &plan.arranged {
-        memory.write(&place.infer, Content::Input(0));
+        inference.write(&all, false, place, Content::Input(0));
     }
-    for (i, (layer, step)) in net.layers.iter().zip(&plan.layers).enumerate() {
+    let play = |inference: &mut Inference, i: usize, images: &Range<usize>| {
+        let (layer, step) = (&net.layers[i], &plan.layers[i]);
         if is_dropout(layer) {
-            continue;
+            return;
         }
-        let x = step.x.as_ref().map(|x| (&x.infer, Content::Input(inputs(net)[i])));
-        let y = step.y.as_ref().map(|y| (&y.infer, Content::Input(i + 1)));
-        let work = step.conv.as_ref().map(|conv| (&conv.work, Content::Work));
+        let alone = i < plan.alone;
+        let x = step.x.as_ref().map(|x| (x.clone(), Content::Input(inputs(net)[i])));
+        let y = step.y.as_ref().map(|y| (y.clone(), Content::Input(i + 1)));
+        let work = step.conv.as_ref().map(|conv| {
+            let work = Place { infer: conv.work.clone(), kept: false, train: 0..0 };
+            (work, Content::Work)
+        });
         for (place, content) in work.iter().chain(&y) {
-            memory.write(place, *content);
+            inference.write(images, alone, place, *content);
         }
         for (place, content) in x.iter().chain(&work).chain(&y) {
-            memory.read(place, *content);
+            inference.read(images, alone, place, *content);
+        }
+    };
+    for image in all.clone() {
+        (0..plan.alone).for_each(|i| play(&mut inference, i, &(image..image + 1)));
+    }
+    (plan.alone..net.layers.len()).for_each(|i| play(&mut inference, i, &all));
+}
+
+/// The scratch of inference, with each image's contents told apart.
+struct Inference {
+    scratch: Memory<(Content, usize)>,
+    kept: Memory<(Content, usize)>,
+}
+
+impl Inference {
+    /// The memory that a place lies in.
+    fn memory(&mut self, place: &Place) -> &mut Memory<(Content, usize)> {
+        if place.kept { &mut self.kept } else { &mut self.scratch }
+    }
+
+    fn write(&mut self, images: &Range<usize>, alone: bool, place: &Place, content: Content) {
+        for image in images.clone() {
+            self.memory(place).write(&place_of(image, alone, place), (content, image));
+        }
+    }
+
+    #[track_caller]
+    fn read(&mut self, images: &Range<usize>, alone: bool, place: &Place, content: Content) {
+        for image in images.clone() {
+            self.memory(place).read(&place_of(image, alone, place), (content, image));
         }
     }
 }
 
-/// Images whose training is played: two pairs.
+/// What an image has of a place: one that goes alone has the whole scratch to itself.
+fn place_of(image: usize, alone: bool, place: &Place) -> Range<usize> {
+    match alone && !place.kept {
+        true => part(&place.infer, 1, 0),
+        false => part(&place.infer, IMAGES, image),
+    }
+}
+
+/// Images whose way through the net is played: two pairs.
 const IMAGES: usize = 4;
 
 /// The memory of training, with each image's contents told apart.

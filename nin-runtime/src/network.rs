@@ -33,6 +33,8 @@ pub trait Network: Sized + Send + Sync + 'static {
     const SCRATCH: usize;
     /// Images that inference takes through the net together.
     const TOGETHER: usize;
+    /// Scratch for so many, as so many `f32`.
+    const BATCH_SCRATCH: usize;
 
     /// Its weights.
     fn weights(&self) -> &Weights<Self>;
@@ -210,16 +212,13 @@ pub struct BatchScratch<N> {
 }
 
 impl<N: Network> BatchScratch<N> {
-    /// Elements for the images that one thread takes through the net together.
-    const LANE: usize = N::TOGETHER * N::SCRATCH;
-
     /// Memory for the net's forward passes on the threads that are there now.
     #[cfg(feature = "alloc")]
     #[expect(clippy::new_without_default, reason = "a net's own `batch_scratch` is the way to it")]
     #[must_use]
     pub fn new() -> Self {
         let lanes = Context::current().threads();
-        Self { memory: Buffer::zeros(lanes * Self::LANE), lanes, net: PhantomData }
+        Self { memory: Buffer::zeros(lanes * N::BATCH_SCRATCH), lanes, net: PhantomData }
     }
 }
 
@@ -253,9 +252,9 @@ pub fn forward_batch_into<N: Network, I: ReadAs<N::Image> + Sync>(
     let memory = DisjointMut::new(&mut scratch.memory);
     let logits = DisjointMut::new(logits);
     cx.for_each(lanes, usize::MAX, |lane| {
-        let lane_size = BatchScratch::<N>::LANE;
+        let len = N::BATCH_SCRATCH;
         // SAFETY: each lane has its own memory.
-        let memory = unsafe { memory.part(lane * lane_size..(lane + 1) * lane_size) };
+        let memory = unsafe { memory.part(lane * len..(lane + 1) * len) };
         let share = share(images.len(), lanes, lane);
         // SAFETY: the lanes' shares do not overlap.
         let logits = unsafe { logits.part(share.clone()) };

@@ -12,7 +12,7 @@ use crate::plan::{LayerPlan, Method, Plan};
 pub(super) fn network(name: &Ident, net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     let (c, h, w) = (net.input.c, net.input.h, net.input.w);
     let classes = net.classes();
-    let Plan { prepared, scratch, together, .. } = plan;
+    let Plan { prepared, scratch, together, batch_scratch, .. } = plan;
     let arena = net.arena_len;
     let parameters = parameters(net);
     let store = layer::store(net.options.storage);
@@ -29,6 +29,7 @@ pub(super) fn network(name: &Ident, net: &Net, plan: &Plan, names: &Names<'_>) -
             const PREPARED: usize = #prepared;
             const SCRATCH: usize = #scratch;
             const TOGETHER: usize = #together;
+            const BATCH_SCRATCH: usize = #batch_scratch;
 
             fn weights(&self) -> &rt::Weights<Self> {
                 &self.weights

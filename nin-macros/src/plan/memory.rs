@@ -51,6 +51,16 @@ impl Arena {
     }
 }
 
+impl Arena {
+    /// Elements up to the end of the last buffer that is needed in some of the `steps`.
+    pub(crate) fn extent(&self, places: &[Range<usize>], steps: Range<usize>) -> usize {
+        let needed = self.requests.iter().zip(places).filter(|(request, _)| {
+            *request.live.start() < steps.end && steps.start <= *request.live.end()
+        });
+        needed.map(|(_, place)| place.end).max().unwrap_or(0)
+    }
+}
+
 impl Request {
     fn meets(&self, other: &Self) -> bool {
         self.live.start() <= other.live.end() && other.live.start() <= self.live.end()

@@ -39,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) scratch: usize,
     /// Images that inference takes through the net together.
     pub(crate) together: usize,
+    /// Scratch for these, as so many `f32`.
+    pub(crate) batch_scratch: usize,
     /// How many of the first layers see these images one at a time.
     pub(crate) alone: usize,
     /// What these layers leave of an image, as so many `f32`, which is a part of the scratch.
@@ -322,6 +324,9 @@ impl<'a> Buffers<'a> {
         let dlogits = self.train.reserve(classes, last..=self.backward(last));
 
         let (infer, scratch) = self.infer.place();
+        // An image alone has the scratch to itself; after that each has its part.
+        let of_alone = self.infer.extent(&infer, 0..self.alone);
+        let of_each = self.infer.extent(&infer, self.alone..last + 1);
         let (train, image) = self.train.place();
         let (brief, brief_len) = self.brief.place();
         let place_gradient = |(id, is_brief): (usize, bool)| {
@@ -383,6 +388,7 @@ impl<'a> Buffers<'a> {
             transposed,
             scratch: scratch + kept,
             together: TOGETHER,
+            batch_scratch: TOGETHER * kept + of_alone.max(TOGETHER * of_each),
             alone: self.alone,
             kept,
             train: TrainPlan {

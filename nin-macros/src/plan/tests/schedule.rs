@@ -56,9 +56,11 @@ fn inputs(net: &Net) -> Vec<usize> {
 }
 
 fn play_inference(net: &Net, plan: &Plan) {
-    let rest = plan.scratch - plan.kept;
+    assert_eq!(plan.together, IMAGES);
+    let rest = plan.batch_scratch - IMAGES * plan.kept;
+    assert!(rest <= IMAGES * (plan.scratch - plan.kept));
     let mut inference = Inference {
-        scratch: Memory::new(IMAGES * rest, (Content::Nothing, 0)),
+        scratch: Memory::new(rest, (Content::Nothing, 0)),
         kept: Memory::new(IMAGES * plan.kept, (Content::Nothing, 0)),
     };
     let all = 0..IMAGES;

@@ -269,10 +269,17 @@ impl<W: Tile> PerTile for GatherRow<'_, W> {
                     column: self.point,
                 };
                 let to = Grid { start: tile, row: columns * S::LANES, column: S::LANES };
+                let at = |i: usize, j: usize| (i * width + x + j) * self.channels + c;
+                // Outputs that come from memory are on their way while the tile is transformed.
+                for i in 0..rows {
+                    for j in 0..valid {
+                        s.prefetch(self.y.add(at(i, j)));
+                    }
+                }
                 W::output(s, edge, m, to);
                 for i in 0..rows {
                     for j in 0..valid {
-                        let at = (i * width + x + j) * self.channels + c;
+                        let at = at(i, j);
                         let value = s.load(tile.add((i * columns + j) * S::LANES));
                         let value = match self.epilogue {
                             Epilogue::Bias { bias, relu } => {

@@ -132,6 +132,48 @@ pub(super) fn regions(
     }
 }
 
+/// The methods, with arguments, that tell how much work space the passes of training take.
+fn train_work_of(
+    i: usize,
+    step: &LayerPlan,
+    conv: &ConvPlan,
+    group: usize,
+    names: &Names<'_>,
+) -> Vec<TokenStream> {
+    let images = |in_pairs: bool| if in_pairs { quote!(rt::PAIR) } else { quote!(#group) };
+    let (forward, backward) = (images(step.forward_in_pairs), images(step.backward_in_pairs));
+    let store = store(names.storage());
+    let reads = if i == 0 { quote!(f32) } else { store.clone() };
+    let mut all = vec![
+        match conv.forward {
+            Method::Direct | Method::Sparse => quote!(direct_work::<#reads>(#forward)),
+            Method::Winograd(tile) => {
+                let tile = names.tile(tile);
+                quote!(winograd_work::<#tile>(#forward))
+            }
+        },
+        match conv.weight_gradient {
+            Method::Direct => quote!(direct_weight_gradient_work::<#reads>(#backward)),
+            Method::Sparse => quote!(sparse_weight_gradient_work::<#store>(#backward)),
+            Method::Winograd(tile) => {
+                let tile = names.tile(tile);
+                quote!(winograd_weight_gradient_work::<#tile>(#backward))
+            }
+        },
+    ];
+    if step.dx.is_some() {
+        match conv.input_gradient {
+            Method::Direct => all.push(quote!(direct_input_gradient_work(#backward))),
+            Method::Sparse => {}
+            Method::Winograd(tile) => {
+                let tile = names.tile(tile);
+                all.push(quote!(winograd_input_gradient_work::<#tile>(#backward)));
+            }
+        }
+    }
+    all
+}
+
 /// Assertions that the runtime counts as the plan does.
 pub(super) fn checks(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     let panel = crate::net::PANEL;
@@ -141,22 +183,16 @@ pub(super) fn checks(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
         quote!(::core::assert!(#group <= rt::MAX_TOGETHER && #together <= rt::MAX_TOGETHER);),
     );
     let train_work = plan.train.work;
-    for (i, (layer, LayerPlan { conv, backward_in_pairs, .. })) in
-        net.layers.iter().zip(&plan.layers).enumerate()
-    {
-        let (Op::Conv { params, .. }, Some(conv)) = (&layer.op, conv) else { continue };
+    for (i, (layer, step)) in net.layers.iter().zip(&plan.layers).enumerate() {
+        let (Op::Conv { params, .. }, Some(conv)) = (&layer.op, &step.conv) else { continue };
         let name = names.layer(i);
         let (weights, bias) = (params.weight_len, params.bias_len);
         let work = conv.work.len();
         if conv.weight_gradient == Method::Sparse {
-            let store = store(net.options.storage);
-            let images = if *backward_in_pairs { quote!(rt::PAIR) } else { quote!(#group) };
-            checks.push(quote! {
-                ::core::assert!(
-                    #name::SHAPE.has_sparse_gradients()
-                        && #name::SHAPE.sparse_weight_gradient_work::<#store>(#images) <= #train_work
-                );
-            });
+            checks.push(quote!(::core::assert!(#name::SHAPE.has_sparse_gradients());));
+        }
+        for work in train_work_of(i, step, conv, group, names) {
+            checks.push(quote!(::core::assert!(#name::SHAPE.#work <= #train_work);));
         }
         checks.push(quote! {
             ::core::assert!(#name::SHAPE.weights_len() == #weights && #name::SHAPE.bias_len() == #bias);

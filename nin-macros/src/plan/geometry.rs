@@ -133,19 +133,16 @@ impl Problem {
         self.points * spread(panels * self.ci * PANEL)
     }
 
-    /// Images of a pass if threads have passes of their own; the runtime's rule.
-    fn images_of_own_pass(&self, n: usize) -> Option<usize> {
+    /// Images that a pass has at most if threads have passes of their own; the runtime's rule.
+    fn images_per_own_pass(&self, n: usize) -> Option<usize> {
         let most = self.images_per_pass(n);
-        (n.div_ceil(most) >= LANES).then(|| {
-            let passes = n.div_ceil(most.min(n / LANES)).next_multiple_of(LANES).min(n);
-            n.div_ceil(passes)
-        })
+        (n.div_ceil(most) >= LANES).then(|| most.min(n / LANES))
     }
 
     /// Elements of work space for all stages of up to `n` images, of which each takes `phases` elements besides.
     fn work(&self, n: usize, phases: usize) -> usize {
         let pass = |images| images * phases + self.input_points(images) + self.outputs_work(images);
-        let own = self.images_of_own_pass(n).map_or(0, |images| LANES * pass(images));
+        let own = self.images_per_own_pass(n).map_or(0, |images| LANES * pass(images));
         pass(self.images_per_pass(n)).max(own)
     }
 }

@@ -1,6 +1,6 @@
 //! A fork-join pool that allocates nothing after it is made.
 
-use super::sleep::Dormitory;
+use super::sleep::Sleepers;
 use crate::simd::FloatMode;
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::num::NonZero;
@@ -115,7 +115,7 @@ struct Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         self.shared.shutdown.store(true, Ordering::Release);
-        self.shared.dormitory.wake();
+        self.shared.sleepers.wake();
         for worker in self.workers.drain(..) {
             // This is none of the workers, which would wait for itself: a worker can hold a handle only
             // inside a job, and whoever opened the job holds one until all workers have left it.
@@ -201,7 +201,7 @@ struct Shared {
     shutdown: AtomicBool,
     /// Workers whose threads have come to life.
     started: AtomicUsize,
-    dormitory: Dormitory,
+    sleepers: Sleepers,
 }
 
 // SAFETY: `job` is written only by the thread that holds `busy`, while no job is open and no
@@ -220,7 +220,7 @@ impl Shared {
             panicked: AtomicBool::new(false),
             shutdown: AtomicBool::new(false),
             started: AtomicUsize::new(0),
-            dormitory: Dormitory::new(),
+            sleepers: Sleepers::new(),
         }
     }
 
@@ -230,7 +230,7 @@ impl Shared {
         unsafe { *self.job.get() = job };
         // The state has no worker inside and is closed: the number goes up, the job opens.
         let before = self.state.fetch_add(NEXT_JOB + OPEN, Ordering::SeqCst);
-        self.dormitory.call(work);
+        self.sleepers.call(work);
         before.wrapping_add(NEXT_JOB) / NEXT_JOB
     }
 
@@ -309,7 +309,7 @@ impl Shared {
     }
 
     fn sleep(&self, last: u64) {
-        self.dormitory.sleep(|| {
+        self.sleepers.sleep(|| {
             let state = self.state.load(Ordering::SeqCst);
             let fresh = state & OPEN != 0 && state / NEXT_JOB != last;
             fresh || self.shutdown.load(Ordering::SeqCst)

@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Where workers sleep.
-pub(super) struct Dormitory {
+/// Workers that sleep until there is something to do.
+pub(super) struct Sleepers {
     /// Workers that nobody has woken since they fell asleep.
     asleep: Mutex<usize>,
     alarm: Condvar,
     /// A copy of `asleep` that can be read without the lock.
-    sleepers: AtomicUsize,
+    count: AtomicUsize,
     /// Multiply-adds that the caller did without those that are asleep.
     missed: AtomicUsize,
     /// The processor that whoever woke the workers runs on.
@@ -19,12 +19,12 @@ pub(super) struct Dormitory {
 /// Multiply-adds that pay for waking a worker, which comes after some tens of microseconds.
 const WORTH_WAKING: usize = 1 << 23;
 
-impl Dormitory {
+impl Sleepers {
     pub(super) fn new() -> Self {
         Self {
             asleep: Mutex::new(0),
             alarm: Condvar::new(),
-            sleepers: AtomicUsize::new(0),
+            count: AtomicUsize::new(0),
             missed: AtomicUsize::new(0),
             busy: AtomicUsize::new(usize::MAX),
         }
@@ -33,7 +33,7 @@ impl Dormitory {
     /// Wakes the workers if there is enough to do, by `work` multiply-adds now and what they have missed. What
     /// is there to do must have been published before, in sequentially consistent order.
     pub(super) fn call(&self, work: usize) {
-        if self.sleepers.load(Ordering::SeqCst) == 0 {
+        if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
         let missed = self.missed.load(Ordering::Relaxed).saturating_add(work);
@@ -50,7 +50,7 @@ impl Dormitory {
         let mut asleep = self.asleep.lock().unwrap_or_else(PoisonError::into_inner);
         // Nobody need be woken twice, should it take long.
         *asleep = 0;
-        self.sleepers.store(0, Ordering::SeqCst);
+        self.count.store(0, Ordering::SeqCst);
         self.alarm.notify_all();
     }
 
@@ -58,11 +58,11 @@ impl Dormitory {
     pub(super) fn sleep(&self, something_to_do: impl Fn() -> bool) {
         let mut asleep = self.asleep.lock().unwrap_or_else(PoisonError::into_inner);
         *asleep += 1;
-        self.sleepers.store(*asleep, Ordering::SeqCst);
+        self.count.store(*asleep, Ordering::SeqCst);
         // Whoever publishes something after this look sees the sleeper.
         if something_to_do() {
             *asleep = asleep.saturating_sub(1);
-            self.sleepers.store(*asleep, Ordering::SeqCst);
+            self.count.store(*asleep, Ordering::SeqCst);
             return;
         }
         drop(self.alarm.wait(asleep).unwrap_or_else(PoisonError::into_inner));
@@ -137,4 +137,34 @@ mod processor {
     }
 
     pub(super) fn leave(_: usize) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sleepers_wake_for_work_that_pays_at_once_or_in_all() {
+        let sleepers = Sleepers::new();
+        let asleep = || sleepers.count.load(Ordering::SeqCst);
+        for works in [&[1, WORTH_WAKING][..], &[WORTH_WAKING / 2, WORTH_WAKING / 2], &[usize::MAX]]
+        {
+            std::thread::scope(|scope| {
+                scope.spawn(|| sleepers.sleep(|| false));
+                while asleep() == 0 {
+                    std::thread::yield_now();
+                }
+                let (last, first) = works.split_last().expect("some work");
+                for &work in first {
+                    sleepers.call(work);
+                    assert_eq!(asleep(), 1, "{work} pays for no waking");
+                }
+                // The scope ends when the sleeper has woken.
+                sleepers.call(*last);
+                assert_eq!(asleep(), 0);
+            });
+        }
+        sleepers.sleep(|| true);
+        assert_eq!(asleep(), 0);
+    }
 }

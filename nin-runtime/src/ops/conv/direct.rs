@@ -103,18 +103,13 @@ const fn overhang(
     (before, after)
 }
 
-/// Splits `rows` into blocks of whole rows of `width` elements, each at most [`BLOCK`] elements, and into
-/// enough of them that `threads` have something to do.
+/// Splits `rows` into blocks of nearly one size: of whole rows of `width` elements, at most [`BLOCK`] elements
+/// each, and as many for each of the `threads`.
 fn block_rows(rows: usize, width: usize, threads: usize) -> usize {
     let cached = (BLOCK / width).max(1);
-    if threads > 1 {
-        // As many blocks for each, all of nearly one size.
-        let blocks = rows.div_ceil(cached).next_multiple_of(2 * threads);
-        return rows.div_ceil(blocks.max(1)).max(1);
-    }
-    // Whole register tiles, of 10 or 6 rows, waste least.
-    let block = cached.min(rows).max(1);
-    if block > 60 { block / 60 * 60 } else { block }
+    let shares = if threads > 1 { 2 * threads } else { 1 };
+    let blocks = rows.div_ceil(cached).next_multiple_of(shares);
+    rows.div_ceil(blocks.max(1)).max(1)
 }
 
 impl InputGradient<'_> {

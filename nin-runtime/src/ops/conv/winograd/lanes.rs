@@ -46,23 +46,20 @@ impl Problem {
         panels >= LANES * PAIR && 8 * LANES * most <= 9 * panels
     }
 
-    /// Images of a pass, and passes, if there are enough that [`LANES`] threads have passes of their own.
-    const fn own_passes(&self, n: usize) -> Option<(usize, usize)> {
+    /// Images that a pass has at most, if there are enough that [`LANES`] threads have passes of their own.
+    const fn images_per_own_pass(&self, n: usize) -> Option<usize> {
         let most = self.images_per_pass(n);
         if most == 0 || n.div_ceil(most) < LANES {
             return None;
         }
-        let most = if most < n / LANES { most } else { n / LANES };
-        let passes = n.div_ceil(most).next_multiple_of(LANES);
-        let passes = if passes < n { passes } else { n };
-        Some((n.div_ceil(passes), passes))
+        Some(if most < n / LANES { most } else { n / LANES })
     }
 
-    /// Elements of work space for all stages of `n` images, of which each takes `phases` elements besides.
+    /// Elements of work space for all stages of `n` images or fewer, of which each takes `phases` elements besides.
     pub(super) const fn work(&self, n: usize, phases: usize) -> usize {
         let shared = self.pass_work(self.images_per_pass(n), phases);
-        match self.own_passes(n) {
-            Some((images, _)) => larger(shared, LANES * self.pass_work(images, phases)),
+        match self.images_per_own_pass(n) {
+            Some(images) => larger(shared, LANES * self.pass_work(images, phases)),
             None => shared,
         }
     }
@@ -106,14 +103,16 @@ pub(super) fn for_each_pass(
     work: &mut [f32],
     pass: impl Fn(&Context, Range<usize>, &mut [f32]) + Sync,
 ) {
-    let own = problem.own_passes(n).filter(|_| cx.threads() == LANES);
-    let Some((_, passes)) = own else {
+    let own = problem.images_per_own_pass(n).filter(|_| cx.threads() == LANES);
+    let Some(most) = own else {
         let most = problem.images_per_pass(n).max(1);
         for first in (0..n).step_by(most) {
             pass(cx, first..n.min(first + most), work);
         }
         return;
     };
+    // As many for each thread, if there are as many images, and all of nearly one size.
+    let passes = n.div_ceil(most).next_multiple_of(LANES).min(n);
     let (alone, len) = (Context::sequential(cx.isa()), work.len() / LANES);
     let work = DisjointMut::new(work);
     cx.for_each_on(passes, n * problem.products(1), |thread, i| {

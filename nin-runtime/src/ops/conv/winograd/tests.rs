@@ -221,6 +221,24 @@ fn work_space_for_one_image_suffices_as_a_share_for_each_of_several() {
     }
 }
 
+#[test]
+fn work_space_for_a_group_of_images_suffices_for_fewer() {
+    for size in [3, 5, 7, 8, 13, 26] {
+        let shape = ConvShape::new((9, 40), (size, size), (3, 3), (1, 1), (1, 1), ChannelsLast);
+        let work = |n: usize| {
+            [
+                shape.winograd_work::<Square<F4x3, 4, 3, 6>>(n),
+                shape.winograd_input_gradient_work::<Square<F4x3, 4, 3, 6>>(n),
+                shape.winograd_weight_gradient_work::<Square<F4x3, 4, 3, 6>>(n),
+            ]
+        };
+        for n in 1..64 {
+            let (fewer, more) = (work(n), work(n + 1));
+            assert!(fewer.iter().zip(more).all(|(&fewer, more)| fewer <= more), "{size}, {n}");
+        }
+    }
+}
+
 /// Its activations could be addressed, so that it has a geometry; with 16 points to 4 outputs its
 /// transformed tiles could not.
 #[test]

@@ -149,10 +149,17 @@ impl<W: Tile, T: Taps> Kernel for Panel<W, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        /// Channels ahead whose lines are asked for: a line at each point is more streams than a processor
+        /// follows by itself.
+        const AHEAD: usize = 4;
         let (rows, columns) = W::KERNEL;
         // Every channel writes all of its taps.
         let mut kernel = [[0.0; PANEL]; MAX_POINTS];
         for c in 0..self.channels {
+            let next = self.to.wrapping_add((c + AHEAD) * PANEL);
+            for point in 0..W::TILE.0 * W::TILE.1 {
+                s.prefetch(next.wrapping_add(point * self.point));
+            }
             for y in 0..rows {
                 for x in 0..columns {
                     kernel[y * columns + x] = self.taps.get(c, y, x);

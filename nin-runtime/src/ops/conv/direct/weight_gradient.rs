@@ -139,7 +139,7 @@ impl Part {
         sums: &Sums<'_>,
     ) {
         /// Pixels of a block: two panels of them leave room in the first cache.
-        const PIXELS: usize = 128;
+        const PIXELS: usize = 192;
         let (ci, co) = (padded(shape.ci), padded(shape.co));
         let columns = self.panels.start * PANEL..self.panels.end * PANEL;
         // A pointwise layer has no rows to keep apart: each pixel is one.

@@ -79,10 +79,6 @@ pub(crate) struct Ahead<'a>(pub(crate) [&'a [f32]; 2]);
 
 impl Ahead<'_> {
     pub(crate) const NOTHING: Self = Self([&[], &[]]);
-
-    fn is_nothing(&self) -> bool {
-        self.0.iter().all(|part| part.is_empty())
-    }
 }
 
 /// A product to compute; see the module's page for the meaning of the strides.
@@ -136,12 +132,7 @@ impl<T: Operand> Kernel for Gemm<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         // SAFETY: `Operand::multiply`, the only way here, passes its caller's promise on.
-        unsafe {
-            match self.ahead.is_nothing() {
-                true => self.columns::<S, true, false>(simd),
-                false => self.columns::<S, true, true>(simd),
-            }
-        }
+        unsafe { self.columns::<S, true>(simd) };
     }
 }
 
@@ -155,12 +146,7 @@ impl Kernel for Transposed<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         // SAFETY: `Gemm::run_transposed`, the only way here, passes its caller's promise on.
-        unsafe {
-            match self.0.ahead.is_nothing() {
-                true => self.0.columns::<S, false, false>(simd),
-                false => self.0.columns::<S, false, true>(simd),
-            }
-        }
+        unsafe { self.0.columns::<S, false>(simd) };
     }
 }
 
@@ -168,7 +154,7 @@ impl<T: Operand> Gemm<'_, T> {
     /// The loop over panels, outermost, so that those of `B` stay in the nearest cache while
     /// all rows of `A` pass.
     #[inline(always)]
-    unsafe fn columns<S: Simd, const UNIT_K: bool, const AHEAD: bool>(&self, simd: S) {
+    unsafe fn columns<S: Simd, const UNIT_K: bool>(&self, simd: S) {
         let mut ahead = tile::Requests::new::<S, T>(self);
         let mut panel = 0;
         while panel < self.panels {
@@ -177,12 +163,12 @@ impl<T: Operand> Gemm<'_, T> {
             unsafe {
                 match width {
                     3 if S::TILE_ROWS.len() >= 3 => {
-                        self.rows::<S, 3, UNIT_K, AHEAD>(simd, panel, &mut ahead);
+                        self.rows::<S, 3, UNIT_K>(simd, panel, &mut ahead);
                     }
                     2 if S::TILE_ROWS.len() >= 2 => {
-                        self.rows::<S, 2, UNIT_K, AHEAD>(simd, panel, &mut ahead);
+                        self.rows::<S, 2, UNIT_K>(simd, panel, &mut ahead);
                     }
-                    _ => self.rows::<S, 1, UNIT_K, AHEAD>(simd, panel, &mut ahead),
+                    _ => self.rows::<S, 1, UNIT_K>(simd, panel, &mut ahead),
                 }
             }
             panel += width;
@@ -192,7 +178,7 @@ impl<T: Operand> Gemm<'_, T> {
     /// The loop over rows, in tiles of nearly equal height: five and four rows use the registers
     /// better than six and three.
     #[inline(always)]
-    unsafe fn rows<S: Simd, const P: usize, const UNIT_K: bool, const AHEAD: bool>(
+    unsafe fn rows<S: Simd, const P: usize, const UNIT_K: bool>(
         &self,
         simd: S,
         panel: usize,
@@ -206,7 +192,7 @@ impl<T: Operand> Gemm<'_, T> {
                 let height = (inner - i).div_ceil(tiles - t);
                 let place = tile::Place { outer, inner: i, panel };
                 // SAFETY: rows and panels are in range, so the caller's promise holds.
-                unsafe { tile::run::<S, T, P, UNIT_K, AHEAD>(simd, self, place, height, ahead) };
+                unsafe { tile::run::<S, T, P, UNIT_K>(simd, self, place, height, ahead) };
                 i += height;
             }
         }

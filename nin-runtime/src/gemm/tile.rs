@@ -16,13 +16,7 @@ const MAX_VECTORS: usize = 4;
 
 /// Computes a tile of `height` rows, at most what [`Simd::TILE_ROWS`] says.
 #[inline(always)]
-pub(super) unsafe fn run<
-    S: Simd,
-    T: Operand,
-    const P: usize,
-    const UNIT_K: bool,
-    const AHEAD: bool,
->(
+pub(super) unsafe fn run<S: Simd, T: Operand, const P: usize, const UNIT_K: bool>(
     simd: S,
     gemm: &Gemm<'_, T>,
     at: Place,
@@ -34,7 +28,7 @@ pub(super) unsafe fn run<
             match height {
                 // SAFETY: the caller's promise.
                 $($rows if $rows <= S::TILE_ROWS[P - 1] => unsafe {
-                    tile::<S, T, $rows, P, UNIT_K, AHEAD>(simd, gemm, at, ahead);
+                    tile::<S, T, $rows, P, UNIT_K>(simd, gemm, at, ahead);
                 },)*
                 _ => unreachable!("a tile of {height} rows"),
             }
@@ -45,14 +39,7 @@ pub(super) unsafe fn run<
 
 #[expect(clippy::needless_range_loop, reason = "i and j are a tile's rows and columns throughout")]
 #[inline(always)]
-unsafe fn tile<
-    S: Simd,
-    T: Operand,
-    const R: usize,
-    const P: usize,
-    const UNIT_K: bool,
-    const AHEAD: bool,
->(
+unsafe fn tile<S: Simd, T: Operand, const R: usize, const P: usize, const UNIT_K: bool>(
     simd: S,
     gemm: &Gemm<'_, T>,
     at: Place,
@@ -111,9 +98,7 @@ unsafe fn tile<
                         for j in 0..vectors {
                             weights[j] = T::load(simd, b.add(column(j, gemm.b_panel)));
                         }
-                        if AHEAD {
-                            requests.make::<S, P>(simd);
-                        }
+                        requests.make::<S, P>(simd);
                         for i in 0..R {
                             let x = simd.splat(*a.add(i * a_row));
                             for j in 0..vectors {

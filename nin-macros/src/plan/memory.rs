@@ -49,9 +49,7 @@ impl Arena {
         let len = places.iter().map(|place| place.end).max().unwrap_or(0);
         (places, len)
     }
-}
 
-impl Arena {
     /// Elements up to the end of the last buffer that is needed in some of the `steps`.
     pub(crate) fn extent(&self, places: &[Range<usize>], steps: Range<usize>) -> usize {
         let needed = self.requests.iter().zip(places).filter(|(request, _)| {

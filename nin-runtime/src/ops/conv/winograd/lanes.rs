@@ -113,12 +113,8 @@ pub(super) fn for_each_pass(
     };
     // As many for each thread, if there are as many images, and all of nearly one size.
     let passes = n.div_ceil(most).next_multiple_of(LANES).min(n);
-    let (alone, len) = (Context::sequential(cx.isa()), work.len() / LANES);
-    let work = DisjointMut::new(work);
-    cx.for_each_on(passes, n * problem.products(1), |thread, i| {
-        // SAFETY: each thread has its own part.
-        let work = unsafe { work.part(thread * len..(thread + 1) * len) };
-        pass(&alone, n * i / passes..n * (i + 1) / passes, work);
+    for_each_in_lanes(cx, passes, problem.products(n), work, |alone, i, work| {
+        pass(alone, n * i / passes..n * (i + 1) / passes, work);
     });
 }
 
@@ -143,20 +139,34 @@ pub(super) fn for_each_group(
         }
         return;
     }
-    let (alone, len) = (Context::sequential(cx.isa()), work.len() / LANES);
-    let work = DisjointMut::new(work);
     let pairs = panels.div_ceil(LANES).div_ceil(PAIR);
-    cx.for_each_on(LANES * pairs, problem.products(images), |thread, task| {
-        // SAFETY: each thread has its own part.
-        let work = unsafe { work.part(thread * len..(thread + 1) * len) };
+    for_each_in_lanes(cx, LANES * pairs, problem.products(images), work, |alone, task, work| {
         let (lane, pair) = (task / pairs, task % pairs);
         let lane_end = (lane + 1) * panels / LANES;
         let mut first = lane * panels / LANES + pair * PAIR;
         let end = lane_end.min(first + PAIR);
         while first < end {
             let group = problem.group_at(first, end - first);
-            stages(&alone, group, work);
+            stages(alone, group, work);
             first += group.panels;
         }
+    });
+}
+
+/// Calls `task` for each of the tasks, of so many multiply-adds in all, on [`LANES`] threads that have a part of the work
+/// space each.
+fn for_each_in_lanes(
+    cx: &Context,
+    tasks: usize,
+    products: usize,
+    work: &mut [f32],
+    task: impl Fn(&Context, usize, &mut [f32]) + Sync,
+) {
+    debug_assert_eq!(cx.threads(), LANES);
+    let (alone, len) = (Context::sequential(cx.isa()), work.len() / LANES);
+    let work = DisjointMut::new(work);
+    cx.for_each_on(tasks, products, |thread, i| {
+        // SAFETY: each thread has its own part.
+        task(&alone, i, unsafe { work.part(thread * len..(thread + 1) * len) });
     });
 }

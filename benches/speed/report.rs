@@ -1,5 +1,6 @@
 //! What the benchmarks share: groups that criterion times and that end with a table of what each
-//! piece of work reached of the FMA peak, measured right before and after it.
+//! piece of work reached of the FMA peak, which is measured right before and after each of its samples,
+//! since a processor's clock changes within seconds.
 
 use std::hint::black_box;
 use std::thread;
@@ -22,6 +23,8 @@ pub enum Work {
 /// Benchmarks that belong together.
 pub struct Group<'a> {
     group: BenchmarkGroup<'a, WallTime>,
+    isa: Isa,
+    threads: usize,
     rows: Vec<Row>,
 }
 
@@ -30,6 +33,8 @@ struct Row {
     work: Work,
     /// Seconds of one run.
     time: f64,
+    /// FLOP/s that the processor had for it.
+    peak: f64,
 }
 
 /// Runs the benchmarks that `work` adds, on `threads` threads and each for about `time`, and prints
@@ -47,14 +52,13 @@ pub fn group(
         .sample_size(10)
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(time);
-    let mut group = Group { group, rows: Vec::new() };
     let isa = Context::current().isa();
-    let before = peak(isa, threads);
+    let mut group = Group { group, isa, threads, rows: Vec::new() };
     work(&mut group);
-    let Group { group, rows } = group;
+    let Group { group, rows, .. } = group;
     group.finish();
     if !rows.is_empty() {
-        print_table(name, isa, before.max(peak(isa, threads)), &rows);
+        print_table(name, isa, &rows);
     }
 }
 
@@ -65,31 +69,40 @@ impl Group<'_> {
             Work::Flops(count) => Throughput::Elements(count),
             Work::Bytes(count) => Throughput::Bytes(count),
         });
-        let mut samples = Vec::new();
+        let (isa, threads) = (self.isa, self.threads);
+        let (mut times, mut flops) = (Vec::new(), Vec::new());
         self.group.bench_function(name, |bencher| {
             bencher.iter_custom(|runs| {
+                let before = peak(isa, threads);
                 let start = Instant::now();
                 for _ in 0..runs {
                     run();
                 }
                 let elapsed = start.elapsed();
-                samples.push(elapsed.as_secs_f64() / runs as f64);
+                let time = elapsed.as_secs_f64() / runs as f64;
+                times.push(time);
+                flops.push(time * (before + peak(isa, threads)) / 2.0);
                 elapsed
             });
         });
         // Nothing was timed if the command line's filter leaves this one out.
-        if !samples.is_empty() {
-            samples.sort_by(f64::total_cmp);
-            let time = samples[samples.len() / 2];
-            self.rows.push(Row { name: name.to_owned(), work, time });
+        if !times.is_empty() {
+            let time = median(times);
+            self.rows.push(Row { name: name.to_owned(), work, time, peak: median(flops) / time });
         }
     }
 }
 
-fn print_table(group: &str, isa: Isa, peak: f64, rows: &[Row]) {
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn print_table(group: &str, isa: Isa, rows: &[Row]) {
     let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
+    let peak = median(rows.iter().map(|row| row.peak).collect());
     println!("\n{group}: {}, FMA peak {:.1} GFLOP/s", isa.name(), peak / 1e9);
-    for Row { name, work, time } in rows {
+    for Row { name, work, time, peak } in rows {
         let ms = time * 1e3;
         match *work {
             Work::Flops(count) => {
@@ -109,23 +122,17 @@ fn print_table(group: &str, isa: Isa, peak: f64, rows: &[Row]) {
     println!();
 }
 
-/// FLOP/s of `threads` threads that do nothing but multiply and add in registers: the median of some
-/// runs, as the work's times are medians, since a processor's clock rises for moments.
-pub fn peak(isa: Isa, threads: usize) -> f64 {
+/// FLOP/s of `threads` threads that do nothing but multiply and add in registers.
+fn peak(isa: Isa, threads: usize) -> f64 {
     let run = || {
         let start = Instant::now();
-        let flops = isa.run(Fma { rounds: 1 << 20 });
-        flops as f64 / start.elapsed().as_secs_f64()
+        let done = isa.run(Fma { rounds: 1 << 19 });
+        done as f64 / start.elapsed().as_secs_f64()
     };
-    let together = || {
-        thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
-            run() + others.into_iter().map(|other| other.join().unwrap_or(0.0)).sum::<f64>()
-        })
-    };
-    let mut rates: Vec<f64> = (0..31).map(|_| together()).collect();
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
+        run() + others.into_iter().map(|other| other.join().unwrap_or(0.0)).sum::<f64>()
+    })
 }
 
 /// A loop of fused multiply-adds on registers alone. Its output is the number of FLOPs.

@@ -41,29 +41,29 @@ pub struct Output {
     pub(crate) panel: usize,
 }
 
-/// What the sums start from.
+/// What is added to the sums.
 ///
 /// Not an enum: the optimizer reads the pointer in advance, and a variant without one would leave it
 /// uninitialised, which memcheck reports.
 #[derive(Clone, Copy, Debug)]
-pub struct Start<T> {
-    accumulate: bool,
+pub struct Addend<T> {
+    output: bool,
     /// A row of `panels·PANEL` values, or null.
     bias: *const T,
 }
 
-impl<T> Start<T> {
-    pub(crate) const ZERO: Self = Self { accumulate: false, bias: core::ptr::null() };
+impl<T> Addend<T> {
+    pub(crate) const NOTHING: Self = Self { output: false, bias: core::ptr::null() };
     /// What stands in `C`.
-    pub(crate) const ACCUMULATE: Self = Self { accumulate: true, bias: core::ptr::null() };
+    pub(crate) const OUTPUT: Self = Self { output: true, bias: core::ptr::null() };
 
     /// The same row of `panels·PANEL` values for every row.
     pub(crate) const fn bias(row: *const T) -> Self {
-        Self { accumulate: false, bias: row }
+        Self { output: false, bias: row }
     }
 }
 
-/// What happens to the sums before they are stored.
+/// What happens to the sums, with what is added, before they are stored.
 #[derive(Clone, Copy, Debug)]
 pub enum Finish<T> {
     Plain,
@@ -98,9 +98,12 @@ pub struct Gemm<'a, T = f32> {
     pub(crate) b_panel: usize,
     pub(crate) c: *mut T,
     pub(crate) output: Output,
-    pub(crate) start: Start<T>,
+    pub(crate) addend: Addend<T>,
     pub(crate) finish: Finish<T>,
     pub(crate) ahead: Ahead<'a>,
+    /// Where the sums of B's columns are added to, a row of `panels·PANEL` values, or null; only the product
+    /// with a transposed `A` does it.
+    pub(crate) column_sums: *mut T,
 }
 
 impl<T: Operand> Gemm<'_, T> {
@@ -185,14 +188,23 @@ impl<T: Operand> Gemm<'_, T> {
         ahead: &mut tile::Requests,
     ) {
         let (outer, inner) = self.rows;
-        let tiles = inner.div_ceil(S::TILE_ROWS[P - 1]);
-        for outer in 0..outer {
+        // The last and lowest tile has registers left for the sums of columns.
+        let sums = !UNIT_K && !self.column_sums.is_null();
+        let tiles = (inner + usize::from(sums)).div_ceil(S::TILE_ROWS[P - 1]);
+        for row in 0..outer {
             let mut i = 0;
             for t in 0..tiles {
                 let height = (inner - i).div_ceil(tiles - t);
-                let place = tile::Place { outer, inner: i, panel };
+                let place = tile::Place { outer: row, inner: i, panel };
+                let last = row + 1 == outer && t + 1 == tiles;
                 // SAFETY: rows and panels are in range, so the caller's promise holds.
-                unsafe { tile::run::<S, T, P, UNIT_K>(simd, self, place, height, ahead) };
+                unsafe {
+                    if sums && last {
+                        tile::run::<S, T, P, UNIT_K, true>(simd, self, place, height, ahead);
+                    } else {
+                        tile::run::<S, T, P, UNIT_K, false>(simd, self, place, height, ahead);
+                    }
+                }
                 i += height;
             }
         }

@@ -29,9 +29,10 @@ fn check_plain(isa: Isa, m: usize, panels: usize, k: usize, relu: bool) {
         b_panel: k * PANEL,
         c: c.as_mut_ptr(),
         output: Output { outer: 0, row: n, panel: PANEL },
-        start: Start::bias(bias.as_ptr()),
+        addend: Addend::bias(bias.as_ptr()),
         finish: if relu { Finish::Relu } else { Finish::Plain },
         ahead: Ahead::NOTHING,
+        column_sums: core::ptr::null_mut(),
     };
     // SAFETY: the buffers have the lengths that the strides address.
     unsafe { gemm.run(isa) };
@@ -63,43 +64,53 @@ fn the_plain_product_agrees_with_f64() {
     }
 }
 
+/// `C (m × n) += Aᵀ·B` with `A` as (k, m) and `B` as (k, n), and the sums of `B`'s columns, as the gradients
+/// of weights and bias have it.
+fn check_transposed(isa: Isa, m: usize, panels: usize, k: usize) {
+    let n = panels * PANEL;
+    let (a, b) = (values(k * m, 4), values(k * n, 5));
+    let (start, gate, start_sums) = (values(m * n, 6), values(m * n, 7), values(n, 8));
+    let (mut c, mut column_sums) = (start.clone(), start_sums.clone());
+    let gemm = Gemm {
+        rows: (1, m),
+        panels,
+        sum: [Axis::ONCE, Axis::ONCE, Axis { count: k, a: m, b: n }],
+        a: a.as_ptr(),
+        a_rows: (0, 1),
+        b: b.as_ptr(),
+        b_panel: PANEL,
+        c: c.as_mut_ptr(),
+        output: Output { outer: 0, row: n, panel: PANEL },
+        addend: Addend::OUTPUT,
+        finish: Finish::Gate(gate.as_ptr()),
+        ahead: Ahead::NOTHING,
+        column_sums: column_sums.as_mut_ptr(),
+    };
+    // SAFETY: the buffers have the lengths that the strides address.
+    unsafe { gemm.run_transposed(isa) };
+    let check = |got: f32, want: f64, at: (usize, usize)| {
+        let error = (f64::from(got) - want).abs();
+        assert!(error < 1e-5 * k as f64, "{} {m}×{k}×{n} {at:?}: {got} {want}", isa.name());
+    };
+    for j in 0..n {
+        for i in 0..m {
+            let products = (0..k).map(|x| f64::from(a[x * m + i]) * f64::from(b[x * n + j]));
+            let sum = f64::from(start[i * n + j]) + products.sum::<f64>();
+            let want = if gate[i * n + j] > 0.0 { sum } else { 0.0 };
+            check(c[i * n + j], want, (i, j));
+        }
+        let column: f64 = (0..k).map(|x| f64::from(b[x * n + j])).sum();
+        check(column_sums[j], f64::from(start_sums[j]) + column, (m, j));
+    }
+}
+
 #[test]
-fn a_transposed_operand_accumulates_and_gates() {
-    // C (m × 32) += Aᵀ·B with A as (k, m) and B as (k, 32), as the gradient of weights has it.
+fn a_transposed_operand_accumulates_and_gates_and_columns_are_summed() {
     for isa in Isa::available() {
-        for (m, k) in [(3, 5), (16, 40), (20, 9)] {
-            let (a, b) = (values(k * m, 4), values(k * 32, 5));
-            let (start, gate) = (values(m * 32, 6), values(m * 32, 7));
-            let mut c = start.clone();
-            let gemm = Gemm {
-                rows: (1, m),
-                panels: 2,
-                sum: [Axis::ONCE, Axis::ONCE, Axis { count: k, a: m, b: 32 }],
-                a: a.as_ptr(),
-                a_rows: (0, 1),
-                b: b.as_ptr(),
-                b_panel: PANEL,
-                c: c.as_mut_ptr(),
-                output: Output { outer: 0, row: 32, panel: PANEL },
-                start: Start::ACCUMULATE,
-                finish: Finish::Gate(gate.as_ptr()),
-                ahead: Ahead::NOTHING,
-            };
-            // SAFETY: the buffers have the lengths that the strides address.
-            unsafe { gemm.run_transposed(isa) };
-            for i in 0..m {
-                for j in 0..32 {
-                    let products =
-                        (0..k).map(|x| f64::from(a[x * m + i]) * f64::from(b[x * 32 + j]));
-                    let sum = f64::from(start[i * 32 + j]) + products.sum::<f64>();
-                    let want = if gate[i * 32 + j] > 0.0 { sum } else { 0.0 };
-                    let got = f64::from(c[i * 32 + j]);
-                    assert!(
-                        (got - want).abs() < 1e-5 * k as f64,
-                        "{} ({i}, {j}): {got} {want}",
-                        isa.name()
-                    );
-                }
+        // Among them numbers of rows that every instruction set's tiles divide, and one row alone.
+        for (m, k) in [(1, 7), (3, 5), (6, 17), (9, 33), (16, 40), (18, 16), (20, 9)] {
+            for panels in 1..=4 {
+                check_transposed(isa, m, panels, k);
             }
         }
     }

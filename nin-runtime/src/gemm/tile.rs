@@ -14,9 +14,16 @@ pub(super) struct Place {
 /// Vectors that the widest tile has to a row; tiles with fewer leave the rest unused.
 const MAX_VECTORS: usize = 4;
 
-/// Computes a tile of `height` rows, at most what [`Simd::TILE_ROWS`] says.
+/// Computes a tile of `height` rows, at most what [`Simd::TILE_ROWS`] says, or one less with the sums of B's
+/// columns.
 #[inline(always)]
-pub(super) unsafe fn run<S: Simd, T: Operand, const P: usize, const UNIT_K: bool>(
+pub(super) unsafe fn run<
+    S: Simd,
+    T: Operand,
+    const P: usize,
+    const UNIT_K: bool,
+    const COLUMN_SUMS: bool,
+>(
     simd: S,
     gemm: &Gemm<'_, T>,
     at: Place,
@@ -27,8 +34,8 @@ pub(super) unsafe fn run<S: Simd, T: Operand, const P: usize, const UNIT_K: bool
         ($($rows:literal)*) => {
             match height {
                 // SAFETY: the caller's promise.
-                $($rows if $rows <= S::TILE_ROWS[P - 1] => unsafe {
-                    tile::<S, T, $rows, P, UNIT_K>(simd, gemm, at, ahead);
+                $($rows if $rows <= S::TILE_ROWS[P - 1] - usize::from(COLUMN_SUMS) => unsafe {
+                    tile::<S, T, $rows, P, UNIT_K, COLUMN_SUMS>(simd, gemm, at, ahead);
                 },)*
                 _ => unreachable!("a tile of {height} rows"),
             }
@@ -39,7 +46,14 @@ pub(super) unsafe fn run<S: Simd, T: Operand, const P: usize, const UNIT_K: bool
 
 #[expect(clippy::needless_range_loop, reason = "i and j are a tile's rows and columns throughout")]
 #[inline(always)]
-unsafe fn tile<S: Simd, T: Operand, const R: usize, const P: usize, const UNIT_K: bool>(
+unsafe fn tile<
+    S: Simd,
+    T: Operand,
+    const R: usize,
+    const P: usize,
+    const UNIT_K: bool,
+    const COLUMN_SUMS: bool,
+>(
     simd: S,
     gemm: &Gemm<'_, T>,
     at: Place,
@@ -54,24 +68,9 @@ unsafe fn tile<S: Simd, T: Operand, const R: usize, const P: usize, const UNIT_K
 
     let mut prefetch = Prefetch::<R, P>::new(gemm, c_offset);
     let mut sums = [[simd.splat(0.0); MAX_VECTORS]; R];
+    let mut column_sums = [simd.splat(0.0); MAX_VECTORS];
     // SAFETY: the caller vouches for every address that counts and strides give.
     unsafe {
-        let bias = gemm.start.bias;
-        if gemm.start.accumulate {
-            for (i, row) in sums.iter_mut().enumerate() {
-                for j in 0..vectors {
-                    row[j] = T::load(simd, gemm.c.add(c_at(i, j)));
-                }
-            }
-        } else if !bias.is_null() {
-            for (j, start) in (0..vectors).map(|j| (j, bias.add(at.panel * PANEL + j * S::LANES))) {
-                let value = T::load(simd, start);
-                for row in &mut sums {
-                    row[j] = value;
-                }
-            }
-        }
-
         let [outer, middle, inner] = gemm.sum;
         let a = gemm.a.add(at.outer * gemm.a_rows.0 + at.inner * gemm.a_rows.1);
         let b = gemm.b.add(at.panel * gemm.b_panel);
@@ -99,6 +98,11 @@ unsafe fn tile<S: Simd, T: Operand, const R: usize, const P: usize, const UNIT_K
                             weights[j] = T::load(simd, b.add(column(j, gemm.b_panel)));
                         }
                         requests.make::<S, P>(simd);
+                        if COLUMN_SUMS {
+                            for j in 0..vectors {
+                                column_sums[j] = column_sums[j] + weights[j];
+                            }
+                        }
                         for i in 0..R {
                             let x = simd.splat(*a.add(i * a_row));
                             for j in 0..vectors {
@@ -114,6 +118,28 @@ unsafe fn tile<S: Simd, T: Operand, const R: usize, const P: usize, const UNIT_K
             }
         }
 
+        if COLUMN_SUMS {
+            for j in 0..vectors {
+                let to = gemm.column_sums.add(at.panel * PANEL + j * S::LANES);
+                T::store(simd, to, T::load(simd, to) + column_sums[j]);
+            }
+        }
+        // What is added comes last: sums that start at zero wait for nothing.
+        let bias = gemm.addend.bias;
+        if gemm.addend.output {
+            for (i, row) in sums.iter_mut().enumerate() {
+                for j in 0..vectors {
+                    row[j] = row[j] + T::load(simd, gemm.c.add(c_at(i, j)));
+                }
+            }
+        } else if !bias.is_null() {
+            for j in 0..vectors {
+                let value = T::load(simd, bias.add(at.panel * PANEL + j * S::LANES));
+                for row in &mut sums {
+                    row[j] = row[j] + value;
+                }
+            }
+        }
         match gemm.finish {
             Finish::Plain => {}
             Finish::Relu => {
@@ -210,10 +236,11 @@ impl TileRequests {
     }
 }
 
-/// What a tile asks for of `C` and of the gate, a little with each run.
+/// What a tile asks for of `C` and of the gate: a panel's lines with each of its last runs, since lines that
+/// come early may be gone from the first cache when they are used.
 struct Prefetch<const R: usize, const P: usize> {
-    /// Runs so far.
-    run: usize,
+    /// Runs to come.
+    runs: usize,
     /// The first element of the sums' lines.
     c: usize,
 }
@@ -221,27 +248,24 @@ struct Prefetch<const R: usize, const P: usize> {
 impl<const R: usize, const P: usize> Prefetch<R, P> {
     #[inline(always)]
     fn new<T: Operand>(gemm: &Gemm<'_, T>, c: usize) -> Self {
-        // Sums that are added to are read first, so those of the next tile are asked for.
-        let c = if gemm.start.accumulate { c + R * gemm.output.row } else { c };
-        Self { run: 0, c }
+        let [outer, middle, inner] = gemm.sum;
+        Self { runs: outer.count * middle.count * inner.count.div_ceil(LINE), c }
     }
 
-    /// A panel's lines a run: first of the gate, which is read, then of `C`.
+    /// Asks for what is due with a run: first the gate, which is read, then `C`.
     #[inline(always)]
     fn run<S: Simd, T: Operand>(&mut self, simd: S, gemm: &Gemm<'_, T>) {
-        let panel = self.run % P;
         let matrix = match gemm.finish {
-            Finish::Gate(gate) if self.run < P => Some(gate),
-            Finish::Gate(_) if self.run < 2 * P => Some(gemm.c.cast_const()),
-            Finish::Plain | Finish::Relu if self.run < P => Some(gemm.c.cast_const()),
+            _ if self.runs <= P => Some(gemm.c.cast_const()),
+            Finish::Gate(gate) if self.runs <= 2 * P => Some(gate),
             _ => None,
         };
+        self.runs -= 1;
         if let Some(matrix) = matrix {
-            let start = self.c + panel * gemm.output.panel;
+            let start = self.c + self.runs % P * gemm.output.panel;
             for i in 0..R {
                 simd.prefetch(matrix.wrapping_add(start + i * gemm.output.row));
             }
         }
-        self.run += 1;
     }
 }

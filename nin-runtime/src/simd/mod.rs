@@ -151,8 +151,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// The square root, rounded correctly.
     fn sqrt(self, v: Self::V) -> Self::V;
 
-    /// Where `a > b`; false where either is NaN.
-    fn gt(self, a: Self::V, b: Self::V) -> Self::Mask;
+    /// Where `a > b`, or either is NaN.
+    fn not_le(self, a: Self::V, b: Self::V) -> Self::Mask;
 
     /// Where `a == b`; false where either is NaN.
     fn eq(self, a: Self::V, b: Self::V) -> Self::Mask;
@@ -221,8 +221,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     #[inline(always)]
     fn gate(self, gate: Self::V, v: Self::V) -> Self::V {
         let zero = self.splat(0.0);
-        let open = self.or(self.gt(gate, zero), self.is_nan(gate));
-        self.select(open, v, zero)
+        self.select(self.not_le(gate, zero), v, zero)
     }
 }
 

@@ -159,9 +159,9 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn gt(self, a: F32x4, b: F32x4) -> uint32x4_t {
+    fn not_le(self, a: F32x4, b: F32x4) -> uint32x4_t {
         // SAFETY: NEON is part of the architecture.
-        unsafe { vcgtq_f32(a.0, b.0) }
+        unsafe { vmvnq_u32(vcleq_f32(a.0, b.0)) }
     }
 
     #[inline(always)]

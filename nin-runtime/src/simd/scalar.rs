@@ -130,8 +130,8 @@ impl Simd for Scalar {
     }
 
     #[inline(always)]
-    fn gt(self, a: F32x4, b: F32x4) -> Self::Mask {
-        core::array::from_fn(|i| a.0[i] > b.0[i])
+    fn not_le(self, a: F32x4, b: F32x4) -> Self::Mask {
+        core::array::from_fn(|i| a.0[i] > b.0[i] || a.0[i].is_nan() || b.0[i].is_nan())
     }
 
     #[inline(always)]

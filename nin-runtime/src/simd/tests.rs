@@ -39,11 +39,11 @@ impl Kernel for AllOperations<'_> {
             ("max", lanes(s.select(s.unordered(a, b), zero, s.max(a, b)))),
             ("div", lanes(s.div(a, b))),
             ("sqrt", lanes(s.sqrt(a))),
-            ("gt", lanes(s.select(s.gt(a, b), one, zero))),
+            ("not_le", lanes(s.select(s.not_le(a, b), one, zero))),
             ("eq", lanes(s.select(s.eq(a, b), one, zero))),
             ("nan", lanes(s.select(s.is_nan(a), one, zero))),
             ("unordered", lanes(s.select(s.unordered(a, b), one, zero))),
-            ("or", lanes(s.select(s.or(s.is_nan(a), s.gt(a, b)), one, zero))),
+            ("or", lanes(s.select(s.or(s.is_nan(a), s.eq(a, b)), one, zero))),
             ("gate", lanes(s.gate(a, b))),
             // SAFETY: a panel is at least one register.
             ("f16", lanes(unsafe { s.load_f16(halves.as_ptr()) })),
@@ -69,13 +69,13 @@ fn expected(name: &str, a: f32, b: f32) -> f32 {
         }
         "div" => a / b,
         "sqrt" => a.sqrt(),
-        "gt" => truth(a > b),
+        "not_le" => truth(a > b || a.is_nan() || b.is_nan()),
         "eq" => truth(a == b),
         "max" if a.is_nan() || b.is_nan() => 0.0,
         "max" => a.max(b),
         "unordered" => truth(a.is_nan() || b.is_nan()),
         "nan" => truth(a.is_nan()),
-        "or" => truth(a.is_nan() || a > b),
+        "or" => truth(a.is_nan() || a == b),
         "gate" => {
             if a <= 0.0 {
                 0.0
@@ -127,7 +127,7 @@ impl Kernel for PositiveRegisters<'_> {
         let zero = s.splat(0.0);
         let registers = self.0.chunks_exact(S::LANES);
         // SAFETY: each chunk is one register.
-        registers.filter(|lanes| s.any(s.gt(unsafe { s.load(lanes.as_ptr()) }, zero))).count()
+        registers.filter(|lanes| s.any(s.not_le(unsafe { s.load(lanes.as_ptr()) }, zero))).count()
     }
 }
 

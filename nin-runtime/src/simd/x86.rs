@@ -185,9 +185,9 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn gt(self, a: F32x8, b: F32x8) -> __m256 {
+    fn not_le(self, a: F32x8, b: F32x8) -> __m256 {
         // SAFETY: the token exists only where the instructions do.
-        unsafe { _mm256_cmp_ps::<_CMP_GT_OQ>(a.0, b.0) }
+        unsafe { _mm256_cmp_ps::<_CMP_NLE_UQ>(a.0, b.0) }
     }
 
     #[inline(always)]
@@ -361,9 +361,9 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn gt(self, a: F32x16, b: F32x16) -> __mmask16 {
+    fn not_le(self, a: F32x16, b: F32x16) -> __mmask16 {
         // SAFETY: the token exists only where the instructions do.
-        unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a.0, b.0) }
+        unsafe { _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(a.0, b.0) }
     }
 
     #[inline(always)]

@@ -11,7 +11,7 @@ pub(super) use weight_gradient::{ColumnSums, bias_gradient};
 
 use super::border::Border;
 use super::{ConvShape, InputGradient, Source};
-use crate::gemm::{Ahead, Axis, Finish, Gemm, Output, Start};
+use crate::gemm::{Addend, Ahead, Axis, Finish, Gemm, Output};
 use crate::simd::{Element, Format, Isa, PANEL, as_f32, padded};
 use crate::{Context, DisjointMut, Order};
 
@@ -106,10 +106,14 @@ const fn overhang(
 /// Splits `rows` into blocks of nearly one size: of whole rows of `width` elements, at most [`BLOCK`] elements
 /// each, and as many for each of the `threads`.
 fn block_rows(rows: usize, width: usize, threads: usize) -> usize {
-    let cached = (BLOCK / width).max(1);
-    let shares = if threads > 1 { 2 * threads } else { 1 };
-    let blocks = rows.div_ceil(cached).next_multiple_of(shares);
-    rows.div_ceil(blocks.max(1)).max(1)
+    even_share(rows, (BLOCK / width).max(1), if threads > 1 { 2 * threads } else { 1 })
+}
+
+/// How many of `len` things make a share, at most `most`, when shares are nearly equal and as many for each of
+/// the `parts`.
+fn even_share(len: usize, most: usize, parts: usize) -> usize {
+    let shares = len.div_ceil(most).next_multiple_of(parts);
+    len.div_ceil(shares.max(1)).max(1)
 }
 
 impl InputGradient<'_> {
@@ -203,9 +207,10 @@ impl InputGradient<'_> {
                 row: shape.stride.1 * ci,
                 panel: PANEL,
             },
-            start: Start::ZERO,
+            addend: Addend::NOTHING,
             finish: self.finish(to),
             ahead: Ahead::NOTHING,
+            column_sums: core::ptr::null_mut(),
         };
         // SAFETY: the border holds every tap of every input pixel, lengths were checked, and each
         // task has its own image.
@@ -233,9 +238,10 @@ impl InputGradient<'_> {
                 // SAFETY: the offset is that of a pixel of dx, whose length was checked.
                 c: unsafe { dx.as_mut_ptr().add(first * ci) },
                 output: Output { outer: 0, row: ci, panel: PANEL },
-                start: Start::ZERO,
+                addend: Addend::NOTHING,
                 finish: self.finish(first * ci),
                 ahead: Ahead::NOTHING,
+                column_sums: core::ptr::null_mut(),
             };
             // SAFETY: lengths were checked, and each task writes its own pixels.
             unsafe { gemm.run(cx.isa()) };

@@ -6,8 +6,8 @@
 //! and by all output channels, so that the copy costs little beside the products.
 
 use super::super::{ConvShape, Forward};
-use super::BLOCK;
-use crate::gemm::{Ahead, Finish, Gemm, Operand, Output, Start};
+use super::{BLOCK, even_share};
+use crate::gemm::{Addend, Ahead, Finish, Gemm, Operand, Output};
 use crate::simd::{Element, Isa, PANEL, as_f32, padded};
 use crate::{Context, DisjointMut};
 use core::ops::Range;
@@ -128,9 +128,10 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
             // SAFETY: the offset is that of a pixel of the output, whose length was checked.
             c: unsafe { y.as_mut_ptr().add(start) },
             output: Output { outer: w * co, row: co, panel: PANEL },
-            start: Start::bias(self.bias.as_ptr()),
+            addend: Addend::bias(self.bias.as_ptr()),
             finish: if self.relu { Finish::Relu } else { Finish::Plain },
             ahead: Ahead::NOTHING,
+            column_sums: core::ptr::null_mut(),
         };
         // SAFETY: the input, or the strip, holds all that the block's windows see, lengths were
         // checked, and each block is computed once.
@@ -172,13 +173,9 @@ impl Blocks {
         // What one share has of an image's rows, or of a row's columns.
         let share = (n * h).div_ceil(shares);
         let parts = shares.div_ceil(n * h);
-        // As many in each share, all of nearly one size.
-        let even = |len: usize, most: usize, parts: usize| {
-            len.div_ceil(len.div_ceil(most).next_multiple_of(parts))
-        };
         let block = (
-            even(h, rows.clamp(1, share.min(h)), shares.div_ceil(n)),
-            even(w, columns.min(w.div_ceil(parts)), parts),
+            even_share(h, rows.clamp(1, share.min(h)), shares.div_ceil(n)),
+            even_share(w, columns.min(w.div_ceil(parts)), parts),
         );
         Self { n, output: (h, w), block }
     }

@@ -2,8 +2,8 @@
 
 use super::super::border::Border;
 use super::super::{ConvShape, WeightGradient};
-use super::bordered;
-use crate::gemm::{Ahead, Axis, Finish, Gemm, Output, Start};
+use super::{bordered, even_share};
+use crate::gemm::{Addend, Ahead, Axis, Finish, Gemm, Output};
 use crate::simd::{Element, Isa, Kernel, PANEL, Simd, padded};
 use crate::{Context, DisjointMut, Order};
 use core::ops::Range;
@@ -138,8 +138,8 @@ impl Part {
         dy: &[f32],
         sums: &Sums<'_>,
     ) {
-        /// Pixels of a block: two panels of them leave room in the first cache.
-        const PIXELS: usize = 192;
+        /// Pixels of a block, at most: the longer the sums, the less often they are stored and read again.
+        const PIXELS: usize = 384;
         let (ci, co) = (padded(shape.ci), padded(shape.co));
         let columns = self.panels.start * PANEL..self.panels.end * PANEL;
         // A pointwise layer has no rows to keep apart: each pixel is one.
@@ -148,7 +148,7 @@ impl Part {
         } else {
             (shape.output().0, shape.output().1, shape.stride.0 * border.pitch())
         };
-        let block = (PIXELS / w).max(1);
+        let block = even_share(rows, (PIXELS / w).max(1), 1);
         for first in (0..rows).step_by(block) {
             let lines = Axis { count: block.min(rows - first), a: pitch, b: w * co };
             let pixels = Axis { count: w, a: shape.stride.1 * shape.pixel(), b: co };
@@ -165,6 +165,12 @@ impl Part {
             };
             for group in self.groups.clone() {
                 let taps = self.taps(shape, border, group);
+                let column_sums = if self.has_bias && group == self.groups.start {
+                    // SAFETY: the offset is that of a panel of the bias.
+                    unsafe { sums.db.as_mut_ptr().add(columns.start) }
+                } else {
+                    core::ptr::null_mut()
+                };
                 let gemm = Gemm {
                     rows: taps.rows,
                     panels: self.panels.len(),
@@ -183,19 +189,14 @@ impl Part {
                         row: PANEL,
                         panel: shape.depth() * PANEL,
                     },
-                    start: Start::ACCUMULATE,
+                    addend: Addend::OUTPUT,
                     finish: Finish::Plain,
                     ahead: core::mem::replace(&mut ahead, Ahead::NOTHING),
+                    column_sums,
                 };
                 // SAFETY: `ConvShape` holds windows to the bordered input, lengths were checked,
                 // and each task has its own weights.
                 unsafe { gemm.run_transposed(isa) };
-            }
-            if self.has_bias {
-                let x = &dy[dy_start..dy_start + lines.count * w * co];
-                // SAFETY: among the tasks with these columns, one has the bias.
-                let sums = unsafe { sums.db.part(columns.clone()) };
-                isa.run(ColumnSums { x, stride: co, first: columns.start, sums });
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::tile::{Grid, IsEdge, MAX_POINTS, Tile};
 use super::tiling::{PerTile, Row, Tiling, for_each_tile};
 use super::{Group, Problem, spread};
-use crate::gemm::{Ahead, Axis, Finish, Gemm, Output, Start};
+use crate::gemm::{Addend, Ahead, Axis, Finish, Gemm, Output};
 use crate::simd::{Kernel, PANEL, Simd, padded};
 use crate::{Context, DisjointMut};
 use core::marker::PhantomData;
@@ -331,9 +331,10 @@ pub(super) fn products(
             // SAFETY: each point has its own matrix in `m`, with a row for each tile.
             c: unsafe { m.as_mut_ptr().add(point * apart + tiles.start * co) },
             output: Output { outer: 0, row: co, panel: PANEL },
-            start: Start::ZERO,
+            addend: Addend::NOTHING,
             finish: Finish::Plain,
             ahead,
+            column_sums: core::ptr::null_mut(),
         };
         // SAFETY: lengths were checked, and each point's matrix is written once.
         unsafe { gemm.run(cx.isa()) };
@@ -369,9 +370,10 @@ pub(super) fn weight_products(
             // SAFETY: each point has its own matrix in `du`.
             c: unsafe { du.as_mut_ptr().add(point * apart) },
             output: Output { outer: 0, row: PANEL, panel: problem.ci * PANEL },
-            start: if accumulate { Start::ACCUMULATE } else { Start::ZERO },
+            addend: if accumulate { Addend::OUTPUT } else { Addend::NOTHING },
             finish: Finish::Plain,
             ahead,
+            column_sums: core::ptr::null_mut(),
         };
         // SAFETY: lengths were checked, and each point's matrix is written once.
         unsafe { gemm.run_transposed(cx.isa()) };

@@ -4,6 +4,7 @@
 use crate::Init;
 use crate::gemm::Operand;
 use crate::simd::{Element, FlushDenormals, Format, kept, kept_mut, padded};
+use crate::threads::Pace;
 use crate::weights::Pretrained;
 use crate::{Buffer, Context, DisjointMut, ParamInfo, Room};
 #[cfg(feature = "alloc")]
@@ -180,6 +181,7 @@ impl<N: Network> Weights<N> {
 /// Memory that a forward pass works in. Make it once, use it for every image.
 pub struct Scratch<N> {
     memory: Buffer,
+    pace: Pace,
     net: PhantomData<fn() -> N>,
 }
 
@@ -189,7 +191,7 @@ impl<N: Network> Scratch<N> {
     #[expect(clippy::new_without_default, reason = "a net's own `scratch` is the way to it")]
     #[must_use]
     pub fn new() -> Self {
-        Self { memory: Buffer::zeros(N::SCRATCH), net: PhantomData }
+        Self::of(Buffer::zeros(N::SCRATCH))
     }
 
     /// A room as memory for the net's forward pass; `None` if it has been taken.
@@ -198,8 +200,11 @@ impl<N: Network> Scratch<N> {
     /// If the room is too small.
     #[must_use]
     pub fn new_in<const BYTES: usize>(room: &'static Room<BYTES>) -> Option<Self> {
-        let memory = Buffer::lent(&mut room.take()?[..N::SCRATCH]);
-        Some(Self { memory, net: PhantomData })
+        Some(Self::of(Buffer::lent(&mut room.take()?[..N::SCRATCH])))
+    }
+
+    fn of(memory: Buffer) -> Self {
+        Self { memory, pace: Pace::default(), net: PhantomData }
     }
 }
 
@@ -222,13 +227,15 @@ impl<N: Network> BatchScratch<N> {
     }
 }
 
-/// The logits of one image; all threads share each layer.
+/// The logits of one image; all threads share each layer, where that pays.
 pub fn forward<N: Network>(net: &N, image: &N::Image, scratch: &mut Scratch<N>) -> N::Logits {
     let _flush = FlushDenormals::new();
     let mut logits = N::Logits::zeroed();
-    let cx = Context::current();
     let flat = bytemuck::cast_slice_mut(core::slice::from_mut(&mut logits));
-    N::infer(&cx, net.weights(), &[image.as_ref()], &mut scratch.memory, flat);
+    let Scratch { memory, pace, .. } = scratch;
+    pace.run(&Context::current(), 1, |cx| {
+        N::infer(cx, net.weights(), &[image.as_ref()], memory, flat);
+    });
     logits
 }
 

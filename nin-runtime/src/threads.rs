@@ -11,12 +11,15 @@ use crate::simd::Isa;
 use core::marker::PhantomData;
 use core::ops::Range;
 
+mod pace;
 #[cfg(feature = "parallel")]
 mod pool;
 #[cfg(feature = "parallel")]
 mod sleep;
 #[cfg(feature = "parallel")]
 pub use pool::Threads;
+
+pub(crate) use pace::Pace;
 
 /// What a driver needs besides its data: the instruction set and the threads.
 #[derive(Clone)]

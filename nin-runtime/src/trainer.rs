@@ -3,6 +3,7 @@
 use crate::masters::Masters;
 use crate::network::{MAX_TOGETHER, Network, PAIR, ReadAs, with_references};
 use crate::simd::FlushDenormals;
+use crate::threads::Pace;
 use crate::{AnyOptimizer, Buffer, Context, DisjointMut, Error, Optimizer, Result, cross_entropy};
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -102,6 +103,7 @@ pub struct Trainer<N, const BATCH: usize> {
     memory: Buffer,
     brief: Buffer,
     work: Buffer,
+    pace: Pace,
     net: PhantomData<fn(N)>,
 }
 
@@ -145,6 +147,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
             memory: Buffer::zeros(Self::GROUP * N::TRAIN_IMAGE),
             brief: Buffer::zeros(Self::PAIR * N::TRAIN_BRIEF),
             work: Buffer::zeros(N::TRAIN_WORK),
+            pace: Pace::default(),
             net: PhantomData,
         }
     }
@@ -163,7 +166,8 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     ) -> Result<f32> {
         let passes = self.passes;
         let loss = self.backward(net, images, labels)?;
-        if !loss.is_finite() || !all_finite(&Context::current(), &self.gradients) {
+        let cx = self.pace.context(Context::current());
+        if !loss.is_finite() || !all_finite(&cx, &self.gradients) {
             // The next step draws the masks of dropout that this one should have used.
             self.passes = passes;
             return Err(Error::Diverged { loss });
@@ -185,7 +189,8 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
         labels: &[u8],
     ) -> Result<f32> {
         check_batch::<N>(BATCH, images.len(), labels)?;
-        let cx = Context::current();
+        let all = Context::current();
+        let cx = self.pace.context(all.clone());
         let (params, prepared) = net.weights().parts();
         {
             let _flush = FlushDenormals::new();
@@ -214,7 +219,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
                     work: &mut self.work,
                     gradients: &mut self.gradients,
                 };
-                N::train(&cx, pass)
+                self.pace.run(&all, images.len(), |cx| N::train(cx, pass))
             });
             self.passes += 1;
             total.sum += loss.sum;
@@ -227,7 +232,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     /// The second half of a [`step`](Self::step): the optimizer's update by the gradients.
     pub fn apply(&mut self, net: &mut N) {
         let _flush = FlushDenormals::new();
-        let cx = Context::current();
+        let cx = self.pace.context(Context::current());
         let Self { optimizer, masters, gradients, state, .. } = self;
         net.weights_mut().change(&cx, |params| {
             masters.update(&cx, params, |params| optimizer.update(&cx, params, gradients, state));

@@ -233,7 +233,7 @@ pub fn forward<N: Network>(net: &N, image: &N::Image, scratch: &mut Scratch<N>) 
     let mut logits = N::Logits::zeroed();
     let flat = bytemuck::cast_slice_mut(core::slice::from_mut(&mut logits));
     let Scratch { memory, pace, .. } = scratch;
-    pace.run(&Context::current(), 1, |cx| {
+    pace.run(1, |cx| {
         N::infer(cx, net.weights(), &[image.as_ref()], memory, flat);
     });
     logits

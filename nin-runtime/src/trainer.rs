@@ -166,8 +166,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     ) -> Result<f32> {
         let passes = self.passes;
         let loss = self.backward(net, images, labels)?;
-        let cx = self.pace.context(Context::current());
-        if !loss.is_finite() || !all_finite(&cx, &self.gradients) {
+        if !loss.is_finite() || !all_finite(&self.pace.context(), &self.gradients) {
             // The next step draws the masks of dropout that this one should have used.
             self.passes = passes;
             return Err(Error::Diverged { loss });
@@ -189,8 +188,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
         labels: &[u8],
     ) -> Result<f32> {
         check_batch::<N>(BATCH, images.len(), labels)?;
-        let all = Context::current();
-        let cx = self.pace.context(all.clone());
+        let cx = self.pace.context();
         let (params, prepared) = net.weights().parts();
         {
             let _flush = FlushDenormals::new();
@@ -219,7 +217,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
                     work: &mut self.work,
                     gradients: &mut self.gradients,
                 };
-                self.pace.run(&all, images.len(), |cx| N::train(cx, pass))
+                self.pace.run(images.len(), |cx| N::train(cx, pass))
             });
             self.passes += 1;
             total.sum += loss.sum;
@@ -232,7 +230,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     /// The second half of a [`step`](Self::step): the optimizer's update by the gradients.
     pub fn apply(&mut self, net: &mut N) {
         let _flush = FlushDenormals::new();
-        let cx = self.pace.context(Context::current());
+        let cx = self.pace.context();
         let Self { optimizer, masters, gradients, state, .. } = self;
         net.weights_mut().change(&cx, |params| {
             masters.update(&cx, params, |params| optimizer.update(&cx, params, gradients, state));

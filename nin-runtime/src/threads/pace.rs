@@ -15,27 +15,24 @@ pub(crate) struct Pace {
 
 impl Pace {
     /// Takes `images` images through the net.
-    pub(crate) fn run<R>(
-        &mut self,
-        cx: &Context,
-        images: usize,
-        pass: impl FnOnce(&Context) -> R,
-    ) -> R {
+    pub(crate) fn run<R>(&mut self, images: usize, pass: impl FnOnce(&Context) -> R) -> R {
+        let cx = Context::current();
         #[cfg(feature = "parallel")]
         if cx.threads() > 1 {
             return self.trials.run(images, |alone| match alone {
                 true => pass(&Context::sequential(cx.isa())),
-                false => pass(cx),
+                false => pass(&cx),
             });
         }
         let _ = images;
-        pass(cx)
+        pass(&cx)
     }
 
-    /// The context of what belongs to such a pass.
-    pub(crate) fn context(&self, cx: Context) -> Context {
+    /// The context of what belongs to such passes.
+    pub(crate) fn context(&self) -> Context {
+        let cx = Context::current();
         #[cfg(feature = "parallel")]
-        if self.trials.alone() {
+        if self.trials.prefer_alone() {
             return Context::sequential(cx.isa());
         }
         cx
@@ -61,53 +58,50 @@ mod trials {
         /// The quickest of the trial's passes on all threads and on one, for an image.
         shared: Option<Duration>,
         alone: Option<Duration>,
-        prefers_alone: bool,
     }
 
     impl Trials {
-        /// Whether passes that are no trials run alone.
-        pub(super) fn alone(&self) -> bool {
-            self.prefers_alone
+        /// Whether passes that are no trials run alone. Sharing is kept if there is nothing between them.
+        pub(super) fn prefer_alone(&self) -> bool {
+            self.shared.zip(self.alone).is_some_and(|(shared, alone)| alone < shared * 15 / 16)
         }
 
         /// Calls `pass`, saying whether it runs alone.
         pub(super) fn run<R>(&mut self, images: usize, pass: impl FnOnce(bool) -> R) -> R {
-            let Some(alone) = self.next() else { return pass(self.prefers_alone) };
+            let Some(alone) = self.next() else { return pass(self.prefer_alone()) };
             let start = Instant::now();
             let result = pass(alone);
-            self.took(alone, start.elapsed() / images.max(1) as u32);
+            self.took(alone, images, start.elapsed());
             result
         }
 
         /// Whether the next pass is to be tried alone, if it is to be tried.
         fn next(&mut self) -> Option<bool> {
             let pass = self.passes;
-            self.passes = (pass + 1) % PERIOD;
             if pass == 0 {
-                (self.shared, self.alone) = (None, None);
+                *self = Self::default();
             }
+            self.passes = (pass + 1) % PERIOD;
             match pass {
                 0..TRIES => Some(false),
-                _ if pass < 2 * TRIES && !self.is_settled() => Some(true),
+                _ if pass < 2 * TRIES && !self.sharing_pays(pass - TRIES) => Some(true),
                 _ => None,
             }
         }
 
-        /// Whether it is clear without more tries that sharing pays.
-        fn is_settled(&self) -> bool {
-            let Some(shared) = self.shared else { return false };
-            let tries = self.passes.saturating_sub(TRIES + 1);
-            shared > LONG || tries >= 2 && self.alone.is_some_and(|alone| alone > shared * 5 / 4)
+        /// Whether that is clear after so many tries alone.
+        fn sharing_pays(&self, tries: u32) -> bool {
+            self.shared.is_some_and(|shared| {
+                let slower = self.alone.is_some_and(|alone| alone > shared * 5 / 4);
+                shared > LONG || tries >= 2 && slower
+            })
         }
 
-        /// Takes note of what an image took in a pass that was tried.
-        fn took(&mut self, alone: bool, time: Duration) {
+        /// Takes note of how long a pass that was tried took.
+        fn took(&mut self, alone: bool, images: usize, time: Duration) {
             let best = if alone { &mut self.alone } else { &mut self.shared };
+            let time = time / images as u32;
             *best = Some(best.map_or(time, |best| best.min(time)));
-            // Sharing is kept if there is nothing between them.
-            if let (Some(alone), Some(shared)) = (self.alone, self.shared) {
-                self.prefers_alone = alone < shared * 15 / 16;
-            }
         }
     }
 
@@ -115,16 +109,16 @@ mod trials {
     mod tests {
         use super::*;
 
-        /// How many of `passes` passes run alone, if each takes so many microseconds alone and shared.
+        /// How many of `passes` passes run alone, if an image takes so many microseconds alone and shared.
         fn alone(trials: &mut Trials, passes: u32, times: (u64, u64)) -> u32 {
-            (0..passes)
-                .filter(|_| match trials.next() {
+            (1..=passes)
+                .filter(|&images| match trials.next() {
                     Some(alone) => {
                         let micros = if alone { times.0 } else { times.1 };
-                        trials.took(alone, Duration::from_micros(micros));
+                        trials.took(alone, images as usize, Duration::from_micros(micros) * images);
                         alone
                     }
-                    None => trials.alone(),
+                    None => trials.prefer_alone(),
                 })
                 .count() as u32
         }
@@ -142,18 +136,17 @@ mod trials {
         fn long_passes_are_never_tried_alone() {
             let long = 2 * LONG.as_micros() as u64;
             assert_eq!(alone(&mut Trials::default(), 2 * PERIOD, (1, long)), 0);
+            let mut trials = Trials::default();
+            assert_eq!(alone(&mut trials, PERIOD, (45, 63)), PERIOD - TRIES);
+            assert_eq!(alone(&mut trials, PERIOD, (1, long)), 0, "they were short before");
         }
 
         #[test]
         fn time_counts_by_the_image() {
             let mut trials = Trials::default();
-            for pass in 0..2 * TRIES {
-                trials.run(1 + pass as usize, |alone| {
-                    let image = Duration::from_micros(if alone { 100 } else { 300 });
-                    std::thread::sleep(image * (1 + pass));
-                });
-            }
-            assert!(trials.alone());
+            // The passes that are tried alone have more images, and take longer.
+            alone(&mut trials, 2 * TRIES, (100, 300));
+            assert!(trials.prefer_alone());
         }
     }
 }

@@ -70,6 +70,7 @@ impl Group<'_> {
             Work::Bytes(count) => Throughput::Bytes(count),
         });
         let (isa, threads) = (self.isa, self.threads);
+        // Of each sample, the time of a run and what the peak would have done in it.
         let (mut times, mut flops) = (Vec::new(), Vec::new());
         self.group.bench_function(name, |bencher| {
             bencher.iter_custom(|runs| {

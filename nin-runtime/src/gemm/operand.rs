@@ -12,8 +12,9 @@ pub trait Operand: Element {
     ///
     /// # Safety
     /// Every address that the strides and counts give must lie in a live allocation: of `A` one
-    /// element, of `B` and `C` (and the gate) a panel's 16. Nothing else may write to them
-    /// meanwhile, and `C` overlaps none of the others.
+    /// element, of `B` and `C` (and the gate) a panel's 16, and of a row, if there is one, all panels'.
+    /// Nothing else may write to them meanwhile, and `C` and the sums of columns overlap none of the
+    /// others.
     #[doc(hidden)]
     unsafe fn multiply(isa: Isa, gemm: Gemm<'_, Self>);
 }

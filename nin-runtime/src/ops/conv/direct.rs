@@ -7,8 +7,6 @@
 mod forward;
 mod weight_gradient;
 
-pub(super) use weight_gradient::{ColumnSums, bias_gradient};
-
 use super::border::Border;
 use super::{ConvShape, InputGradient, Source};
 use crate::gemm::{Addend, Ahead, Axis, Finish, Gemm, Output};

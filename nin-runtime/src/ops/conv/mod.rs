@@ -4,6 +4,7 @@
 #[cfg(all(test, feature = "std"))]
 mod accuracy;
 mod border;
+mod column_sums;
 mod direct;
 mod pack;
 mod sparse;

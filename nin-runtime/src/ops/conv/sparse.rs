@@ -12,7 +12,7 @@
 mod lists;
 mod sum;
 
-use super::direct::ColumnSums;
+use super::column_sums::ColumnSums;
 use super::{ConvShape, InputGradient, Source, WeightGradient};
 use crate::simd::{Element, Format, Kernel, PANEL, Simd, as_f32, padded};
 use crate::{Context, DisjointMut};

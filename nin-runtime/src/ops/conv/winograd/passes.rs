@@ -7,7 +7,7 @@ use super::stages::{
 };
 use super::tile::Tile;
 use super::{Problem, weights};
-use crate::ops::conv::direct::bias_gradient;
+use crate::ops::conv::column_sums::bias_gradient;
 use crate::ops::conv::{ConvShape, Forward, InputGradient, Source, WeightGradient};
 use crate::simd::{PANEL, padded};
 use crate::{Context, DisjointMut};

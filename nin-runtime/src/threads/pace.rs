@@ -28,11 +28,12 @@ impl Pace {
         pass(&cx)
     }
 
-    /// The context of what belongs to such passes.
+    /// The context of what comes before and after such a pass: that of the last one, which left the data where
+    /// it ran.
     pub(crate) fn context(&self) -> Context {
         let cx = Context::current();
         #[cfg(feature = "parallel")]
-        if self.trials.prefer_alone() {
+        if self.trials.ran_alone {
             return Context::sequential(cx.isa());
         }
         cx
@@ -58,20 +59,25 @@ mod trials {
         /// The quickest of the trial's passes on all threads and on one, for an image.
         shared: Option<Duration>,
         alone: Option<Duration>,
+        /// Whether the last pass ran alone.
+        pub(super) ran_alone: bool,
     }
 
     impl Trials {
         /// Whether passes that are no trials run alone. Sharing is kept if there is nothing between them.
-        pub(super) fn prefer_alone(&self) -> bool {
+        fn prefer_alone(&self) -> bool {
             self.shared.zip(self.alone).is_some_and(|(shared, alone)| alone < shared * 15 / 16)
         }
 
         /// Calls `pass`, saying whether it runs alone.
         pub(super) fn run<R>(&mut self, images: usize, pass: impl FnOnce(bool) -> R) -> R {
-            let Some(alone) = self.next() else { return pass(self.prefer_alone()) };
-            let start = Instant::now();
-            let result = pass(alone);
-            self.took(alone, images, start.elapsed());
+            let tried = self.next();
+            self.ran_alone = tried.unwrap_or_else(|| self.prefer_alone());
+            let start = tried.map(|_| Instant::now());
+            let result = pass(self.ran_alone);
+            if let Some(start) = start {
+                self.took(self.ran_alone, images, start.elapsed());
+            }
             result
         }
 
@@ -139,6 +145,18 @@ mod trials {
             let mut trials = Trials::default();
             assert_eq!(alone(&mut trials, PERIOD, (45, 63)), PERIOD - TRIES);
             assert_eq!(alone(&mut trials, PERIOD, (1, long)), 0, "they were short before");
+        }
+
+        #[test]
+        fn what_surrounds_a_pass_goes_its_way() {
+            let mut trials = Trials::default();
+            let mut ways = [0, 0];
+            for _ in 0..2 * TRIES {
+                let alone = trials.run(1, |alone| alone);
+                assert_eq!(trials.ran_alone, alone);
+                ways[usize::from(alone)] += 1;
+            }
+            assert!(ways[0] >= TRIES && ways[1] >= 2, "{ways:?}");
         }
 
         #[test]

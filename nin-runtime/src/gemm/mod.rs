@@ -41,35 +41,41 @@ pub struct Output {
     pub(crate) panel: usize,
 }
 
-/// What is added to the sums.
+/// What happens to the sums before they are stored.
 ///
-/// Not an enum: the optimizer reads the pointer in advance, and a variant without one would leave it
-/// uninitialised, which memcheck reports.
+/// The pointer stands outside the enum: the optimizer reads it in advance, and a variant without one would leave
+/// it uninitialised, which memcheck reports.
 #[derive(Clone, Copy, Debug)]
-pub struct Addend<T> {
-    output: bool,
-    /// A row of `panels·PANEL` values, or null.
-    bias: *const T,
+pub struct Finish<T> {
+    step: Step,
+    operand: *const T,
 }
 
-impl<T> Addend<T> {
-    pub(crate) const NOTHING: Self = Self { output: false, bias: core::ptr::null() };
-    /// What stands in `C`.
-    pub(crate) const OUTPUT: Self = Self { output: true, bias: core::ptr::null() };
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Step {
+    Nothing,
+    /// The product with a transposed `A` does this or nothing, the other one all but this.
+    Accumulate,
+    Bias,
+    BiasAndRelu,
+    Gate,
+}
 
-    /// The same row of `panels·PANEL` values for every row.
-    pub(crate) const fn bias(row: *const T) -> Self {
-        Self { output: false, bias: row }
+impl<T> Finish<T> {
+    pub(crate) const NOTHING: Self = Self { step: Step::Nothing, operand: core::ptr::null() };
+    /// The sums are added to what stands in `C`, by the product with a transposed `A`.
+    pub(crate) const ACCUMULATE: Self = Self { step: Step::Accumulate, operand: core::ptr::null() };
+
+    /// To every row the same one of `panels·PANEL` values is added, and what is negative then becomes zero if a
+    /// `relu` follows.
+    pub(crate) const fn bias(row: *const T, relu: bool) -> Self {
+        Self { step: if relu { Step::BiasAndRelu } else { Step::Bias }, operand: row }
     }
-}
 
-/// What happens to the sums, with what is added, before they are stored.
-#[derive(Clone, Copy, Debug)]
-pub enum Finish<T> {
-    Plain,
-    Relu,
-    /// Kept where this matrix, laid out as `C`, is positive or NaN, else zero.
-    Gate(*const T),
+    /// The sums are kept where this matrix, laid out as `C`, is positive or NaN, and are zero elsewhere.
+    pub(crate) const fn gate(matrix: *const T) -> Self {
+        Self { step: Step::Gate, operand: matrix }
+    }
 }
 
 /// What the caller will read next, in whole cache lines, so that it comes nearer while the product is
@@ -98,7 +104,6 @@ pub struct Gemm<'a, T = f32> {
     pub(crate) b_panel: usize,
     pub(crate) c: *mut T,
     pub(crate) output: Output,
-    pub(crate) addend: Addend<T>,
     pub(crate) finish: Finish<T>,
     pub(crate) ahead: Ahead<'a>,
     /// Where the sums of B's columns are added to, a row of `panels·PANEL` values, or null; only the product
@@ -113,6 +118,7 @@ impl<T: Operand> Gemm<'_, T> {
     /// As for [`Operand::multiply`].
     pub(crate) unsafe fn run(self, isa: Isa) {
         debug_assert_eq!(self.sum[2].a, 1);
+        debug_assert_ne!(self.finish.step, Step::Accumulate);
         // SAFETY: the caller's promise.
         unsafe { T::multiply(isa, self) };
     }
@@ -125,6 +131,7 @@ impl Gemm<'_> {
     /// As for [`Operand::multiply`].
     pub(crate) unsafe fn run_transposed(self, isa: Isa) {
         debug_assert_eq!(self.a_rows.1, 1);
+        debug_assert!(matches!(self.finish.step, Step::Nothing | Step::Accumulate));
         isa.run(Transposed(self));
     }
 }

@@ -1,6 +1,6 @@
 //! The register tile: `R` rows of `C` by `P` panels, all sums in registers.
 
-use super::{Finish, Gemm, Operand, width};
+use super::{Finish, Gemm, Operand, Step, width};
 use crate::simd::{LINE, PANEL, Simd, Vector};
 
 /// Where a tile stands: its first row and panel.
@@ -124,43 +124,42 @@ unsafe fn tile<
                 T::store(simd, to, T::load(simd, to) + column_sums[j]);
             }
         }
-        // What is added comes last: sums that start at zero wait for nothing.
-        let bias = gemm.addend.bias;
-        if gemm.addend.output {
-            for (i, row) in sums.iter_mut().enumerate() {
-                for j in 0..vectors {
-                    row[j] = row[j] + T::load(simd, gemm.c.add(c_at(i, j)));
-                }
-            }
-        } else if !bias.is_null() {
-            for j in 0..vectors {
-                let value = T::load(simd, bias.add(at.panel * PANEL + j * S::LANES));
-                for row in &mut sums {
-                    row[j] = row[j] + value;
-                }
-            }
-        }
-        match gemm.finish {
-            Finish::Plain => {}
-            Finish::Relu => {
-                for row in &mut sums {
-                    for j in 0..vectors {
-                        row[j] = simd.relu(row[j]);
+        // Stores take turns with all else, since they use a port of the multiplications that follow, but what is
+        // read from far comes before them. Loops this short unroll, and only then are the sums in registers.
+        macro_rules! store {
+            (|$sum:ident, $j:ident| $value:expr) => {
+                for (i, row) in sums.iter().enumerate() {
+                    for $j in 0..vectors {
+                        let $sum = row[$j];
+                        T::store(simd, gemm.c.add(c_at(i, $j)), $value);
                     }
                 }
-            }
-            Finish::Gate(gate) => {
+            };
+        }
+        macro_rules! change {
+            (|$sum:ident, $at:ident| $value:expr) => {
                 for (i, row) in sums.iter_mut().enumerate() {
                     for j in 0..vectors {
-                        row[j] = simd.gate(T::load(simd, gate.add(c_at(i, j))), row[j]);
+                        let ($sum, $at) = (row[j], c_at(i, j));
+                        row[j] = $value;
                     }
                 }
-            }
+            };
         }
-        // Loops this short unroll, and only then are the sums in registers.
-        for (i, row) in sums.iter().enumerate() {
-            for j in 0..vectors {
-                T::store(simd, gemm.c.add(c_at(i, j)), row[j]);
+        // What is added comes last: sums that start at zero wait for nothing.
+        let Finish { step, operand } = gemm.finish;
+        let bias = |j: usize| T::load(simd, operand.add(at.panel * PANEL + j * S::LANES));
+        match step {
+            Step::Bias if UNIT_K => store!(|sum, j| sum + bias(j)),
+            Step::BiasAndRelu if UNIT_K => store!(|sum, j| simd.relu(sum + bias(j))),
+            _ => {
+                if step == Step::Accumulate && !UNIT_K {
+                    change!(|sum, at| sum + T::load(simd, gemm.c.add(at)));
+                }
+                if step == Step::Gate && UNIT_K {
+                    change!(|sum, at| simd.gate(T::load(simd, operand.add(at)), sum));
+                }
+                store!(|sum, j| sum);
             }
         }
     }
@@ -255,9 +254,10 @@ impl<const R: usize, const P: usize> Prefetch<R, P> {
     /// Asks for what is due with a run: first the gate, which is read, then `C`.
     #[inline(always)]
     fn run<S: Simd, T: Operand>(&mut self, simd: S, gemm: &Gemm<'_, T>) {
-        let matrix = match gemm.finish {
+        let Finish { step, operand } = gemm.finish;
+        let matrix = match step {
             _ if self.runs <= P => Some(gemm.c.cast_const()),
-            Finish::Gate(gate) if self.runs <= 2 * P => Some(gate),
+            Step::Gate if self.runs <= 2 * P => Some(operand),
             _ => None,
         };
         self.runs -= 1;

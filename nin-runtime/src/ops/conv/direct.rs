@@ -9,7 +9,7 @@ mod weight_gradient;
 
 use super::border::Border;
 use super::{ConvShape, InputGradient, Source};
-use crate::gemm::{Addend, Ahead, Axis, Finish, Gemm, Output};
+use crate::gemm::{Ahead, Axis, Finish, Gemm, Output};
 use crate::simd::{Element, Format, Isa, PANEL, as_f32, padded};
 use crate::{Context, DisjointMut, Order};
 
@@ -205,7 +205,6 @@ impl InputGradient<'_> {
                 row: shape.stride.1 * ci,
                 panel: PANEL,
             },
-            addend: Addend::NOTHING,
             finish: self.finish(to),
             ahead: Ahead::NOTHING,
             column_sums: core::ptr::null_mut(),
@@ -236,7 +235,6 @@ impl InputGradient<'_> {
                 // SAFETY: the offset is that of a pixel of dx, whose length was checked.
                 c: unsafe { dx.as_mut_ptr().add(first * ci) },
                 output: Output { outer: 0, row: ci, panel: PANEL },
-                addend: Addend::NOTHING,
                 finish: self.finish(first * ci),
                 ahead: Ahead::NOTHING,
                 column_sums: core::ptr::null_mut(),
@@ -247,7 +245,7 @@ impl InputGradient<'_> {
     }
 
     fn finish(&self, offset: usize) -> Finish<f32> {
-        self.gate.map_or(Finish::Plain, |gate| Finish::Gate(gate[offset..].as_ptr()))
+        self.gate.map_or(Finish::NOTHING, |gate| Finish::gate(gate[offset..].as_ptr()))
     }
 }
 

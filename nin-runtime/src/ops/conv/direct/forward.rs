@@ -7,7 +7,7 @@
 
 use super::super::{ConvShape, Forward};
 use super::{BLOCK, even_share};
-use crate::gemm::{Addend, Ahead, Finish, Gemm, Operand, Output};
+use crate::gemm::{Ahead, Finish, Gemm, Operand, Output};
 use crate::simd::{Element, Isa, PANEL, as_f32, padded};
 use crate::{Context, DisjointMut};
 use core::ops::Range;
@@ -128,8 +128,7 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
             // SAFETY: the offset is that of a pixel of the output, whose length was checked.
             c: unsafe { y.as_mut_ptr().add(start) },
             output: Output { outer: w * co, row: co, panel: PANEL },
-            addend: Addend::bias(self.bias.as_ptr()),
-            finish: if self.relu { Finish::Relu } else { Finish::Plain },
+            finish: Finish::bias(self.bias.as_ptr(), self.relu),
             ahead: Ahead::NOTHING,
             column_sums: core::ptr::null_mut(),
         };

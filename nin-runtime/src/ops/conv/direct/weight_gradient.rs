@@ -3,7 +3,7 @@
 use super::super::border::Border;
 use super::super::{ConvShape, WeightGradient};
 use super::{bordered, even_share};
-use crate::gemm::{Addend, Ahead, Axis, Finish, Gemm, Output};
+use crate::gemm::{Ahead, Axis, Finish, Gemm, Output};
 use crate::simd::{Element, Isa, PANEL, padded};
 use crate::{Context, DisjointMut, Order};
 use core::ops::Range;
@@ -189,8 +189,7 @@ impl Part {
                         row: PANEL,
                         panel: shape.depth() * PANEL,
                     },
-                    addend: Addend::OUTPUT,
-                    finish: Finish::Plain,
+                    finish: Finish::ACCUMULATE,
                     ahead: core::mem::replace(&mut ahead, Ahead::NOTHING),
                     column_sums,
                 };

@@ -3,7 +3,7 @@
 use super::tile::{Grid, IsEdge, MAX_POINTS, Tile};
 use super::tiling::{PerTile, Row, Tiling, for_each_tile};
 use super::{Group, Problem, spread};
-use crate::gemm::{Addend, Ahead, Axis, Finish, Gemm, Output};
+use crate::gemm::{Ahead, Axis, Finish, Gemm, Output};
 use crate::simd::{Kernel, PANEL, Simd, padded};
 use crate::{Context, DisjointMut};
 use core::marker::PhantomData;
@@ -331,8 +331,7 @@ pub(super) fn products(
             // SAFETY: each point has its own matrix in `m`, with a row for each tile.
             c: unsafe { m.as_mut_ptr().add(point * apart + tiles.start * co) },
             output: Output { outer: 0, row: co, panel: PANEL },
-            addend: Addend::NOTHING,
-            finish: Finish::Plain,
+            finish: Finish::NOTHING,
             ahead,
             column_sums: core::ptr::null_mut(),
         };
@@ -370,8 +369,7 @@ pub(super) fn weight_products(
             // SAFETY: each point has its own matrix in `du`.
             c: unsafe { du.as_mut_ptr().add(point * apart) },
             output: Output { outer: 0, row: PANEL, panel: problem.ci * PANEL },
-            addend: if accumulate { Addend::OUTPUT } else { Addend::NOTHING },
-            finish: Finish::Plain,
+            finish: if accumulate { Finish::ACCUMULATE } else { Finish::NOTHING },
             ahead,
             column_sums: core::ptr::null_mut(),
         };

@@ -195,24 +195,31 @@ impl<T: Operand> Gemm<'_, T> {
         ahead: &mut tile::Requests,
     ) {
         let (outer, inner) = self.rows;
-        // The last and lowest tile has registers left for the sums of columns.
-        let sums = !UNIT_K && !self.column_sums.is_null();
-        let tiles = (inner + usize::from(sums)).div_ceil(S::TILE_ROWS[P - 1]);
         for row in 0..outer {
+            // The last and lowest tile is a row short and has registers left for the sums of columns.
+            let short = !UNIT_K && !self.column_sums.is_null() && row + 1 == outer;
+            let rows = inner + usize::from(short);
+            let tiles = rows.div_ceil(S::TILE_ROWS[P - 1]).max(1);
+            let (height, taller) = (rows / tiles, rows % tiles);
             let mut i = 0;
-            for t in 0..tiles {
-                let height = (inner - i).div_ceil(tiles - t);
+            // Rows of the taller tiles, and of all that are not short.
+            let (taller, end) =
+                (taller * (height + 1), if short { inner + 1 - height } else { inner });
+            while i < end {
+                let height = height + usize::from(i < taller);
                 let place = tile::Place { outer: row, inner: i, panel };
-                let last = row + 1 == outer && t + 1 == tiles;
                 // SAFETY: rows and panels are in range, so the caller's promise holds.
                 unsafe {
-                    if sums && last {
-                        tile::run::<S, T, P, UNIT_K, true>(simd, self, place, height, ahead);
-                    } else {
-                        tile::run::<S, T, P, UNIT_K, false>(simd, self, place, height, ahead);
-                    }
+                    tile::run::<S, T, P, UNIT_K, false>(simd, self, place, height, ahead);
                 }
                 i += height;
+            }
+            if short {
+                let place = tile::Place { outer: row, inner: i, panel };
+                // SAFETY: as above.
+                unsafe {
+                    tile::run::<S, T, P, UNIT_K, true>(simd, self, place, height - 1, ahead);
+                }
             }
         }
     }

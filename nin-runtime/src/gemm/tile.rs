@@ -127,21 +127,11 @@ unsafe fn tile<
         // Stores take turns with all else, since they use a port of the multiplications that follow, but what is
         // read from far comes before them. Loops this short unroll, and only then are the sums in registers.
         macro_rules! store {
-            (|$sum:ident, $j:ident| $value:expr) => {
+            (|$sum:ident, $at:ident, $j:ident| $value:expr) => {
                 for (i, row) in sums.iter().enumerate() {
                     for $j in 0..vectors {
-                        let $sum = row[$j];
-                        T::store(simd, gemm.c.add(c_at(i, $j)), $value);
-                    }
-                }
-            };
-        }
-        macro_rules! change {
-            (|$sum:ident, $at:ident| $value:expr) => {
-                for (i, row) in sums.iter_mut().enumerate() {
-                    for j in 0..vectors {
-                        let ($sum, $at) = (row[j], c_at(i, j));
-                        row[j] = $value;
+                        let ($sum, $at) = (row[$j], c_at(i, $j));
+                        T::store(simd, gemm.c.add($at), $value);
                     }
                 }
             };
@@ -150,17 +140,20 @@ unsafe fn tile<
         let Finish { step, operand } = gemm.finish;
         let bias = |j: usize| T::load(simd, operand.add(at.panel * PANEL + j * S::LANES));
         match step {
-            Step::Bias if UNIT_K => store!(|sum, j| sum + bias(j)),
-            Step::BiasAndRelu if UNIT_K => store!(|sum, j| simd.relu(sum + bias(j))),
-            _ => {
-                if step == Step::Accumulate && !UNIT_K {
-                    change!(|sum, at| sum + T::load(simd, gemm.c.add(at)));
-                }
-                if step == Step::Gate && UNIT_K {
-                    change!(|sum, at| simd.gate(T::load(simd, operand.add(at)), sum));
-                }
-                store!(|sum, j| sum);
+            Step::Bias if UNIT_K => store!(|sum, at, j| sum + bias(j)),
+            Step::BiasAndRelu if UNIT_K => store!(|sum, at, j| simd.relu(sum + bias(j))),
+            Step::Gate if UNIT_K => {
+                store!(|sum, at, j| simd.gate(T::load(simd, operand.add(at)), sum))
             }
+            Step::Accumulate if !UNIT_K => {
+                for (i, row) in sums.iter_mut().enumerate() {
+                    for j in 0..vectors {
+                        row[j] = row[j] + T::load(simd, gemm.c.add(c_at(i, j)));
+                    }
+                }
+                store!(|sum, at, j| sum);
+            }
+            _ => store!(|sum, at, j| sum),
         }
     }
 }

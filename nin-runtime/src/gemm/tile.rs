@@ -76,6 +76,7 @@ unsafe fn tile<
         let b = gemm.b.add(at.panel * gemm.b_panel);
         let a_row = if UNIT_K { gemm.a_rows.1 } else { 1 };
         let a_step = if UNIT_K { 1 } else { inner.a };
+        let asks = !gemm.ahead.is_nothing();
         let mut requests = ahead.of_tile::<P>(outer.count * middle.count * inner.count);
         for k0 in 0..outer.count {
             for k1 in 0..middle.count {
@@ -92,26 +93,35 @@ unsafe fn tile<
                             simd.prefetch(next.wrapping_add(i * a_row + inner.count - left));
                         }
                     }
-                    for _ in 0..run {
-                        let mut weights = [simd.splat(0.0); MAX_VECTORS];
-                        for j in 0..vectors {
-                            weights[j] = T::load(simd, b.add(column(j, gemm.b_panel)));
-                        }
-                        requests.make::<S, P>(simd);
-                        if COLUMN_SUMS {
-                            for j in 0..vectors {
-                                column_sums[j] = column_sums[j] + weights[j];
+                    macro_rules! products {
+                        ($ask:expr) => {
+                            for _ in 0..run {
+                                let mut weights = [simd.splat(0.0); MAX_VECTORS];
+                                for j in 0..vectors {
+                                    weights[j] = T::load(simd, b.add(column(j, gemm.b_panel)));
+                                }
+                                $ask;
+                                if COLUMN_SUMS {
+                                    for j in 0..vectors {
+                                        column_sums[j] = column_sums[j] + weights[j];
+                                    }
+                                }
+                                for i in 0..R {
+                                    let x = simd.splat(*a.add(i * a_row));
+                                    for j in 0..vectors {
+                                        sums[i][j] = x.mul_add(weights[j], sums[i][j]);
+                                    }
+                                }
+                                // Behind the last turn they may lie outside their allocations.
+                                a = a.wrapping_add(a_step);
+                                b = b.wrapping_add(inner.b);
                             }
-                        }
-                        for i in 0..R {
-                            let x = simd.splat(*a.add(i * a_row));
-                            for j in 0..vectors {
-                                sums[i][j] = x.mul_add(weights[j], sums[i][j]);
-                            }
-                        }
-                        // Behind the last turn they may lie outside their allocations.
-                        a = a.wrapping_add(a_step);
-                        b = b.wrapping_add(inner.b);
+                        };
+                    }
+                    if asks {
+                        products!(requests.make::<S, P>(simd));
+                    } else {
+                        products!(());
                     }
                     left -= run;
                 }
@@ -176,7 +186,7 @@ impl Requests {
     #[inline(always)]
     pub(super) fn new<S: Simd, T: Operand>(gemm: &Gemm<'_, T>) -> Self {
         let [a, b] = gemm.ahead.0;
-        if a.is_empty() && b.is_empty() {
+        if gemm.ahead.is_nothing() {
             let nothing = Stream { next: gemm.a, step: 0 };
             return Self { a: nothing, b: nothing };
         }

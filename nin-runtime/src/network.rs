@@ -233,7 +233,8 @@ pub fn forward<N: Network>(net: &N, image: &N::Image, scratch: &mut Scratch<N>) 
     let mut logits = N::Logits::zeroed();
     let flat = bytemuck::cast_slice_mut(core::slice::from_mut(&mut logits));
     let Scratch { memory, pace, .. } = scratch;
-    pace.run(1, |cx| {
+    pace.start(1);
+    pace.run(|cx| {
         N::infer(cx, net.weights(), &[image.as_ref()], memory, flat);
     });
     logits

@@ -166,7 +166,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     ) -> Result<f32> {
         let passes = self.passes;
         let loss = self.backward(net, images, labels)?;
-        if !loss.is_finite() || !all_finite(&self.pace.context(), &self.gradients) {
+        if !loss.is_finite() || !self.pace.run(|cx| all_finite(cx, &self.gradients)) {
             // The next step draws the masks of dropout that this one should have used.
             self.passes = passes;
             return Err(Error::Diverged { loss });
@@ -188,16 +188,16 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
         labels: &[u8],
     ) -> Result<f32> {
         check_batch::<N>(BATCH, images.len(), labels)?;
-        let cx = self.pace.context();
+        self.pace.start(images.len());
         let (params, prepared) = net.weights().parts();
-        {
+        self.pace.run(|cx| {
             let _flush = FlushDenormals::new();
-            N::transpose(&cx, params, &mut self.transposed);
-        }
-        let gradients = DisjointMut::new(&mut self.gradients);
-        for_each_chunk(&cx, N::ARENA, |chunk| {
-            // SAFETY: chunks do not overlap.
-            unsafe { gradients.part(chunk) }.fill(0.0);
+            N::transpose(cx, params, &mut self.transposed);
+            let gradients = DisjointMut::new(&mut self.gradients);
+            for_each_chunk(cx, N::ARENA, |chunk| {
+                // SAFETY: chunks do not overlap.
+                unsafe { gradients.part(chunk) }.fill(0.0);
+            });
         });
         let scale = 1.0 / images.len() as f32;
         let mut total = Loss::default();
@@ -217,7 +217,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
                     work: &mut self.work,
                     gradients: &mut self.gradients,
                 };
-                self.pace.run(images.len(), |cx| N::train(cx, pass))
+                self.pace.run(|cx| N::train(cx, pass))
             });
             self.passes += 1;
             total.sum += loss.sum;
@@ -230,10 +230,11 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     /// The second half of a [`step`](Self::step): the optimizer's update by the gradients.
     pub fn apply(&mut self, net: &mut N) {
         let _flush = FlushDenormals::new();
-        let cx = self.pace.context();
-        let Self { optimizer, masters, gradients, state, .. } = self;
-        net.weights_mut().change(&cx, |params| {
-            masters.update(&cx, params, |params| optimizer.update(&cx, params, gradients, state));
+        let Self { optimizer, masters, gradients, state, pace, .. } = self;
+        pace.run(|cx| {
+            net.weights_mut().change(cx, |params| {
+                masters.update(cx, params, |params| optimizer.update(cx, params, gradients, state));
+            });
         });
     }
 

@@ -94,13 +94,13 @@ unsafe fn tile<
                         }
                     }
                     macro_rules! products {
-                        ($ask:expr) => {
+                        ($($ask:expr)?) => {
                             for _ in 0..run {
                                 let mut weights = [simd.splat(0.0); MAX_VECTORS];
                                 for j in 0..vectors {
                                     weights[j] = T::load(simd, b.add(column(j, gemm.b_panel)));
                                 }
-                                $ask;
+                                $($ask;)?
                                 if COLUMN_SUMS {
                                     for j in 0..vectors {
                                         column_sums[j] = column_sums[j] + weights[j];
@@ -121,7 +121,7 @@ unsafe fn tile<
                     if asks {
                         products!(requests.make::<S, P>(simd));
                     } else {
-                        products!(());
+                        products!();
                     }
                     left -= run;
                 }

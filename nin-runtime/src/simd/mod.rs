@@ -91,6 +91,21 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `p` must be valid for writing that many values; no alignment is asked for.
     unsafe fn store(self, p: *mut f32, v: Self::V);
 
+    /// [`store`](Self::store) past the caches: for what they could not hold until it is read. Other threads may
+    /// read it after [`finish_stores`](Self::finish_stores).
+    ///
+    /// # Safety
+    /// `p` must be valid for writing that many values, and a multiple of their size.
+    #[inline(always)]
+    unsafe fn store_past_caches(self, p: *mut f32, v: Self::V) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store(p, v) };
+    }
+
+    /// Waits until what was stored past the caches is there for all.
+    #[inline(always)]
+    fn finish_stores(self) {}
+
     /// Reads [`LANES`](Self::LANES) half-precision values and widens them.
     ///
     /// # Safety

@@ -6,6 +6,7 @@ use crate::ops::conv::ConvShape;
 use crate::simd::{Kernel, PANEL, Simd};
 use crate::{Context, DisjointMut, Order};
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 use core::ops::Range;
 
 impl ConvShape {
@@ -42,6 +43,7 @@ impl ConvShape {
         assert_eq!(transformed.len(), problem.weight_points(), "transformed weights of {self:?}");
         let panel = self.depth() * PANEL;
         let work = 4 * transformed.len();
+        let past_caches = go_past_caches(transformed);
         let to = DisjointMut::new(transformed);
         cx.for_each(problem.panels(), work, |p| {
             let (start, point) = problem.panel(p);
@@ -51,6 +53,7 @@ impl ConvShape {
                 // SAFETY: the panel's place at the first point.
                 to: unsafe { to.as_mut_ptr().add(start) },
                 point,
+                past_caches,
                 tile: PhantomData,
             });
         });
@@ -72,6 +75,7 @@ impl ConvShape {
         let problem = Problem::input_gradient::<W>(self);
         assert_eq!(transformed.len(), problem.weight_points(), "transformed weights of {self:?}");
         let work = 4 * transformed.len();
+        let past_caches = go_past_caches(transformed);
         let to = DisjointMut::new(transformed);
         cx.for_each(problem.panels(), work, |p| {
             let (start, point) = problem.panel(p);
@@ -81,11 +85,24 @@ impl ConvShape {
                 // SAFETY: the panel's place at the first point.
                 to: unsafe { to.as_mut_ptr().add(start) },
                 point,
+                past_caches,
                 tile: PhantomData,
             });
         });
     }
 }
+
+/// Whether transformed weights are so many that caches would not hold them until they are read. Stores that go
+/// past the caches spare those what is in them, and memory a read for each write, but want whole cache lines.
+fn go_past_caches(transformed: &[f32]) -> bool {
+    /// 4 MiB; tests go both ways.
+    const MANY: usize = if cfg!(test) { 1 << 13 } else { 1 << 20 };
+    transformed.len() >= MANY && transformed.as_ptr().cast::<CacheLine>().is_aligned()
+}
+
+/// The alignment of a cache line.
+#[repr(align(64))]
+struct CacheLine;
 
 /// Where a panel's taps come from.
 trait Taps {
@@ -141,6 +158,7 @@ struct Panel<W, T> {
     to: *mut f32,
     /// Elements between points.
     point: usize,
+    past_caches: bool,
     tile: PhantomData<W>,
 }
 
@@ -153,12 +171,17 @@ impl<W: Tile, T: Taps> Kernel for Panel<W, T> {
         /// follows by itself.
         const AHEAD: usize = 4;
         let (rows, columns) = W::KERNEL;
-        // Every channel writes all of its taps.
+        let points = W::TILE.0 * W::TILE.1;
+        // Every channel writes all of its taps, and all of its points if they are gathered first.
         let mut kernel = [[0.0; PANEL]; MAX_POINTS];
+        let mut gathered = MaybeUninit::<[[f32; PANEL]; MAX_POINTS]>::uninit();
+        let gathered = gathered.as_mut_ptr().cast::<f32>();
         for c in 0..self.channels {
-            let next = self.to.wrapping_add((c + AHEAD) * PANEL);
-            for point in 0..W::TILE.0 * W::TILE.1 {
-                s.prefetch(next.wrapping_add(point * self.point));
+            if !self.past_caches {
+                let next = self.to.wrapping_add((c + AHEAD) * PANEL);
+                for point in 0..points {
+                    s.prefetch(next.wrapping_add(point * self.point));
+                }
             }
             for y in 0..rows {
                 for x in 0..columns {
@@ -166,15 +189,34 @@ impl<W: Tile, T: Taps> Kernel for Panel<W, T> {
                 }
             }
             for lane in (0..PANEL).step_by(S::LANES) {
-                // SAFETY: the kernel holds all taps, and the callers hold `to` to all points.
+                // SAFETY: the arrays hold all taps and all points, and the callers hold `to` to all points.
                 unsafe {
                     let start = kernel.as_ptr().cast::<f32>().add(lane);
                     let w = Grid { start, row: columns * PANEL, column: PANEL };
-                    let start = self.to.add(c * PANEL + lane);
-                    let u = Grid { start, row: W::TILE.1 * self.point, column: self.point };
+                    let (start, point) = match self.past_caches {
+                        true => (gathered, PANEL),
+                        false => (self.to.add(c * PANEL), self.point),
+                    };
+                    let u = Grid { start: start.add(lane), row: W::TILE.1 * point, column: point };
                     W::weight(s, w, u);
                 }
             }
+            if self.past_caches {
+                for point in 0..points {
+                    for lane in (0..PANEL).step_by(S::LANES) {
+                        // SAFETY: the transform wrote all points, and the callers hold `to` to as many, each of
+                        // whole cache lines.
+                        unsafe {
+                            let value = s.load(gathered.add(point * PANEL + lane));
+                            let to = self.to.add(point * self.point + c * PANEL + lane);
+                            s.store_past_caches(to, value);
+                        }
+                    }
+                }
+            }
+        }
+        if self.past_caches {
+            s.finish_stores();
         }
     }
 }

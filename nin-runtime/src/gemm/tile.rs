@@ -134,8 +134,8 @@ unsafe fn tile<
                 T::store(simd, to, T::load(simd, to) + column_sums[j]);
             }
         }
-        // Stores take turns with all else, since they use a port of the multiplications that follow, but what is
-        // read from far comes before them. Loops this short unroll, and only then are the sums in registers.
+        // Stores take turns with what comes before them, since they use a port of the multiplications that follow.
+        // Loops this short unroll, and only then are the sums in registers.
         macro_rules! store {
             (|$sum:ident, $at:ident, $j:ident| $value:expr) => {
                 for (i, row) in sums.iter().enumerate() {
@@ -156,6 +156,7 @@ unsafe fn tile<
                 store!(|sum, at, j| simd.gate(T::load(simd, operand.add(at)), sum))
             }
             Step::Accumulate if !UNIT_K => {
+                // Here it is quicker to read all before the first is stored.
                 for (i, row) in sums.iter_mut().enumerate() {
                     for j in 0..vectors {
                         row[j] = row[j] + T::load(simd, gemm.c.add(c_at(i, j)));

@@ -3,7 +3,7 @@
 use super::tile::{Grid, MAX_POINTS, Tile};
 use super::{Group, Problem, phase_kernel, spread};
 use crate::ops::conv::ConvShape;
-use crate::simd::{Kernel, PANEL, Simd};
+use crate::simd::{Kernel, LINE, PANEL, Simd};
 use crate::{Context, DisjointMut, Order};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
@@ -172,6 +172,10 @@ impl<W: Tile, T: Taps> Kernel for Panel<W, T> {
         const AHEAD: usize = 4;
         let (rows, columns) = W::KERNEL;
         let points = W::TILE.0 * W::TILE.1;
+        debug_assert!(
+            !self.past_caches
+                || self.to.cast::<CacheLine>().is_aligned() && self.point.is_multiple_of(LINE)
+        );
         // Every channel writes all of its taps, and all of its points if they are gathered first.
         let mut kernel = [[0.0; PANEL]; MAX_POINTS];
         let mut gathered = MaybeUninit::<[[f32; PANEL]; MAX_POINTS]>::uninit();

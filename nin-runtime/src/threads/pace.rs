@@ -41,10 +41,13 @@ mod trials {
     use std::ops::RangeInclusive;
     use std::time::{Duration, Instant};
 
-    /// Passes that a trial takes each way, at most.
-    const TRIES: usize = 8;
-    /// Those of them that do not count: they find memory in other caches, and workers asleep.
-    const UNSETTLED: usize = 2;
+    /// Passes of a trial that count, each way.
+    const TRIES: usize = 6;
+    /// Passes before them that do not count, since they find memory in other caches: at least, and at most.
+    const UNSETTLED: RangeInclusive<usize> = 1..=64;
+    /// The time within which workers that were asleep are awake: it takes some work that they miss until somebody
+    /// wakes them.
+    const WAKING: Duration = Duration::from_millis(1);
     /// Passes from one trial to the next: few at first, since something else may have disturbed the first trial,
     /// then twice as many each time that the outcome is the same, until trials cost less than a hundredth of the
     /// time.
@@ -74,8 +77,11 @@ mod trials {
         /// Starts the next pass, and takes note of the last one.
         pub(super) fn start(&mut self, images: usize) {
             if self.tried && !self.time.is_zero() {
-                let tries = if self.runs_alone { &mut self.alone } else { &mut self.shared };
-                tries.add(self.time / self.images.max(1) as u32);
+                let (tries, settling) = match self.runs_alone {
+                    true => (&mut self.alone, Duration::ZERO),
+                    false => (&mut self.shared, WAKING),
+                };
+                tries.add(self.time, self.images, settling);
             }
             let way = self.next();
             self.tried = way.is_some();
@@ -100,19 +106,18 @@ mod trials {
                 let period = if same { (2 * self.period).clamp(first, last) } else { first };
                 *self = Self { period, was_alone: alone, ..Self::default() };
             }
-            let pass = self.passes;
             self.passes += 1;
-            match pass {
-                0..TRIES => Some(false),
-                _ if pass < 2 * TRIES && !self.sharing_pays() => Some(true),
-                _ => None,
+            if !self.shared.are_made() {
+                return Some(false);
             }
+            (!self.alone.are_made() && !self.sharing_pays()).then_some(true)
         }
 
-        /// Whether that is clear before all tries are made.
+        /// Whether that is clear before all tries are made. While they go on alone, workers fall asleep.
         fn sharing_pays(&self) -> bool {
             self.shared.time().is_some_and(|shared| {
-                shared > LONG || self.alone.time().is_some_and(|alone| alone > shared * 5 / 4)
+                let slower = self.alone.made().iter().filter(|&&alone| alone > shared * 9 / 8);
+                shared > LONG || slower.count() >= 2
             })
         }
 
@@ -125,20 +130,38 @@ mod trials {
     /// The times of the passes that were tried one way, for an image.
     #[derive(Default)]
     struct Tries {
+        /// Passes that did not count, and the time that they took.
+        unsettled: usize,
+        settling: Duration,
         times: [Duration; TRIES],
         count: usize,
     }
 
     impl Tries {
-        fn add(&mut self, time: Duration) {
-            self.times[self.count] = time;
-            self.count += 1;
+        /// Takes note of a pass. Those within a time of settling do not count.
+        fn add(&mut self, time: Duration, images: usize, settling: Duration) {
+            let (least, most) = UNSETTLED.into_inner();
+            if self.unsettled < least || self.unsettled < most && self.settling < settling {
+                self.unsettled += 1;
+                self.settling += time;
+            } else if let Some(next) = self.times.get_mut(self.count) {
+                *next = time / images.max(1) as u32;
+                self.count += 1;
+            }
+        }
+
+        fn made(&self) -> &[Duration] {
+            &self.times[..self.count]
+        }
+
+        fn are_made(&self) -> bool {
+            self.count == TRIES
         }
 
         /// The median of those that count: a few passes that nothing disturbed, or something did, decide nothing.
         fn time(&self) -> Option<Duration> {
             let mut times = self.times;
-            let times = times.get_mut(UNSETTLED..self.count)?;
+            let times = times.get_mut(..self.count)?;
             times.sort_unstable();
             times.get(times.len() / 2).copied()
         }
@@ -148,41 +171,49 @@ mod trials {
     mod tests {
         use super::*;
 
-        /// How many of `passes` passes run alone, if an image takes so many microseconds alone and shared.
+        /// The first period.
+        const FIRST: usize = *PERIODS.start();
+        /// Passes that a trial takes alone.
+        const ALONE: usize = *UNSETTLED.start() + TRIES;
+
+        /// Passes that a trial takes shared, if each takes so many microseconds.
+        fn shared(micros: u64) -> usize {
+            let waking = WAKING.as_micros().div_ceil(micros.into()) as usize;
+            waking.clamp(*UNSETTLED.start(), *UNSETTLED.end()) + TRIES
+        }
+
+        /// How many of `passes` passes of one image run alone, if one takes so many microseconds alone and shared.
         fn alone(trials: &mut Trials, passes: usize, times: (u64, u64)) -> usize {
             let mut alone = 0;
-            for images in 1..=passes {
-                trials.start(images);
+            for _ in 0..passes {
+                trials.start(1);
                 alone += usize::from(trials.runs_alone);
                 let micros = if trials.runs_alone { times.0 } else { times.1 };
-                trials.time = Duration::from_micros(micros) * images as u32;
+                trials.time = Duration::from_micros(micros);
             }
             alone
         }
 
-        /// The first period.
-        const FIRST: usize = *PERIODS.start();
-
         #[test]
         fn passes_stay_alone_where_that_is_quicker_and_come_back() {
             let mut trials = Trials::default();
-            assert_eq!(alone(&mut trials, FIRST, (45, 63)), FIRST - TRIES);
-            assert_eq!(alone(&mut trials, FIRST, (45, 31)), UNSETTLED + 1);
-            assert_eq!(alone(&mut trials, FIRST, (45, 44)), TRIES, "nearly as quick");
-            assert_eq!(alone(&mut trials, 2 * FIRST, (45, 46)), 2 * FIRST - TRIES);
+            assert_eq!(alone(&mut trials, FIRST, (45, 63)), FIRST - shared(63));
+            assert_eq!(alone(&mut trials, FIRST, (45, 31)), UNSETTLED.start() + 2);
+            assert_eq!(alone(&mut trials, FIRST, (45, 44)), ALONE, "nearly as quick");
+            assert_eq!(alone(&mut trials, 2 * FIRST, (45, 46)), 2 * FIRST - shared(46));
         }
 
         #[test]
         fn trials_become_rare_while_their_outcome_is_the_same() {
             let mut trials = Trials::default();
-            let mut until_alone =
-                |times| (1..).find(|_| alone(&mut trials, 1, times) == 1).unwrap_or_default();
-            // What is quicker shared is tried alone once in a period.
-            let tries: Vec<usize> = (0..30).map(|_| until_alone((63, 45))).collect();
-            let rare: Vec<usize> = tries.into_iter().filter(|&passes| passes > 1).collect();
-            let apart = |period: usize| period - UNSETTLED;
-            let periods = [100, 200, 400, 800, 1600, 1600].map(apart);
-            assert_eq!(rare[1..7], periods, "{rare:?}");
+            let mut seen = Vec::new();
+            for _ in 0..8000 {
+                alone(&mut trials, 1, (63, 45));
+                if seen.last() != Some(&trials.period) {
+                    seen.push(trials.period);
+                }
+            }
+            assert_eq!(seen, [100, 200, 400, 800, 1600]);
             // A change is looked at again soon.
             let changed = (0..2 * 1600).any(|_| {
                 alone(&mut trials, 1, (45, 63));
@@ -196,25 +227,40 @@ mod trials {
             let long = 2 * LONG.as_micros() as u64;
             assert_eq!(alone(&mut Trials::default(), 20 * FIRST, (1, long)), 0);
             let mut trials = Trials::default();
-            assert_eq!(alone(&mut trials, FIRST, (45, 63)), FIRST - TRIES);
+            assert_eq!(alone(&mut trials, FIRST, (45, 63)), FIRST - shared(63));
             assert_eq!(alone(&mut trials, FIRST, (1, long)), 0, "they were short before");
+        }
+
+        #[test]
+        fn workers_that_sleep_are_given_time_to_wake() {
+            let mut trials = Trials::default();
+            // Until they are awake, a shared pass takes longer than one alone.
+            for pass in 0..FIRST {
+                trials.start(1);
+                let micros = match (trials.runs_alone, pass) {
+                    (true, _) => 45,
+                    (false, 0..15) => 47,
+                    (false, _) => 30,
+                };
+                trials.time = Duration::from_micros(micros);
+            }
+            assert!(!trials.runs_alone);
         }
 
         #[test]
         fn a_few_passes_do_not_decide() {
             let mut trials = Trials::default();
-            for pass in 0..2 * TRIES {
+            for pass in 0..FIRST {
                 trials.start(1);
                 // Some shared passes are quick, and the first ones alone slow.
-                let micros = match (trials.runs_alone, pass % TRIES) {
-                    (false, 3..5) => 40,
-                    (false, _) => 63,
-                    (true, 0..UNSETTLED) => 200,
+                let micros = match (trials.runs_alone, trials.alone.unsettled) {
+                    (true, unsettled) if unsettled < *UNSETTLED.start() => 200,
                     (true, _) => 45,
+                    (false, _) if pass % 3 == 0 => 40,
+                    (false, _) => 63,
                 };
                 trials.time = Duration::from_micros(micros);
             }
-            trials.start(1);
             assert!(trials.runs_alone);
         }
 
@@ -222,7 +268,7 @@ mod trials {
         fn the_parts_of_a_pass_go_one_way_and_count_together() {
             let mut trials = Trials::default();
             let mut ways = [0, 0];
-            for _ in 0..2 * TRIES {
+            for _ in 0..FIRST {
                 trials.start(1);
                 let alone = trials.run(|alone| alone);
                 let first = trials.time;
@@ -230,14 +276,19 @@ mod trials {
                 assert!(trials.time > first || trials.time.is_zero());
                 ways[usize::from(alone)] += 1;
             }
-            assert!(ways[0] >= TRIES && ways[1] > UNSETTLED, "{ways:?}");
+            assert!(ways[0] >= TRIES && ways[1] > *UNSETTLED.start(), "{ways:?}");
         }
 
         #[test]
         fn time_counts_by_the_image() {
             let mut trials = Trials::default();
-            // The passes that are tried alone have more images, and take longer.
-            alone(&mut trials, 2 * TRIES + 1, (100, 300));
+            for _ in 0..FIRST {
+                // The passes that are tried alone have more images, and take longer.
+                let images = if trials.shared.are_made() { 16 } else { 1 };
+                trials.start(images);
+                let micros = if trials.runs_alone { 100 } else { 300 };
+                trials.time = Duration::from_micros(micros) * images as u32;
+            }
             assert!(trials.alone_is_quicker());
         }
     }

@@ -5,6 +5,7 @@ use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
 use super::LINE;
+use crate::simd::CacheLineAligned;
 
 /// From this size on a buffer is aligned to a huge page and the system is asked for such pages. Weights and
 /// activations are streamed; with pages of 4 KiB, looking up addresses halves the bandwidth.
@@ -42,7 +43,7 @@ impl Heap {
     fn uninitialised(len: usize) -> Self {
         let layout = Self::layout(len);
         if layout.size() == 0 {
-            return Self { start: NonNull::<Line>::dangling().cast(), len };
+            return Self { start: NonNull::<CacheLineAligned>::dangling().cast(), len };
         }
         // SAFETY: the layout has a size.
         let start = unsafe { alloc(layout) };
@@ -60,10 +61,6 @@ impl Heap {
         Layout::from_size_align(size, align).expect("a buffer that can be addressed")
     }
 }
-
-/// For the alignment of a buffer without memory.
-#[repr(align(64))]
-struct Line;
 
 /// Asks the system to back a large buffer with huge pages; it may refuse, which does no harm.
 #[cfg(all(target_os = "linux", feature = "std", not(miri)))]

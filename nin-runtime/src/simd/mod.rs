@@ -38,6 +38,10 @@ pub const PANEL: usize = 16;
 /// Floats in a cache line.
 pub(crate) const LINE: usize = 16;
 
+/// Nothing, with the alignment of a cache line.
+#[repr(align(64))]
+pub(crate) struct CacheLineAligned;
+
 /// `n` rounded up to a multiple of [`PANEL`].
 #[must_use]
 pub const fn padded(n: usize) -> usize {
@@ -104,7 +108,13 @@ pub trait Simd: Copy + Send + Sync + 'static {
 
     /// Waits until what was stored past the caches is there for all.
     #[inline(always)]
-    fn finish_stores(self) {}
+    fn finish_stores(self) {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        // SAFETY: every x86-64 processor has it.
+        unsafe {
+            core::arch::x86_64::_mm_sfence();
+        }
+    }
 
     /// Reads [`LANES`](Self::LANES) half-precision values and widens them.
     ///

@@ -126,12 +126,6 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn finish_stores(self) {
-        // SAFETY: every processor with AVX has it.
-        unsafe { _mm_sfence() }
-    }
-
-    #[inline(always)]
     unsafe fn load_f16(self, p: *const f16) -> F32x8 {
         // SAFETY: the caller vouches for eight values of 16 bits.
         F32x8(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(p.cast())) })
@@ -315,12 +309,6 @@ impl Simd for Avx512 {
     unsafe fn store_past_caches(self, p: *mut f32, v: F32x16) {
         // SAFETY: the caller vouches for sixteen values and their alignment.
         unsafe { _mm512_stream_ps(p, v.0) }
-    }
-
-    #[inline(always)]
-    fn finish_stores(self) {
-        // SAFETY: every processor with AVX has it.
-        unsafe { _mm_sfence() }
     }
 
     #[inline(always)]

@@ -161,9 +161,9 @@ mod trials {
         /// The median of those that count: a few passes that nothing disturbed, or something did, decide nothing.
         fn time(&self) -> Option<Duration> {
             let mut times = self.times;
-            let times = times.get_mut(..self.count)?;
-            times.sort_unstable();
-            times.get(times.len() / 2).copied()
+            let made = &mut times[..self.count];
+            made.sort_unstable();
+            made.get(made.len() / 2).copied()
         }
     }
 

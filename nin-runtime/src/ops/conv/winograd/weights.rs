@@ -3,7 +3,7 @@
 use super::tile::{Grid, MAX_POINTS, Tile};
 use super::{Group, Problem, phase_kernel, spread};
 use crate::ops::conv::ConvShape;
-use crate::simd::{Kernel, LINE, PANEL, Simd};
+use crate::simd::{CacheLineAligned, Kernel, LINE, PANEL, Simd};
 use crate::{Context, DisjointMut, Order};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
@@ -40,22 +40,10 @@ impl ConvShape {
     ) {
         assert_eq!(weights.len(), self.weights_len(), "weights of {self:?}");
         let problem = Problem::forward::<W>(self);
-        assert_eq!(transformed.len(), problem.weight_points(), "transformed weights of {self:?}");
         let panel = self.depth() * PANEL;
-        let work = 4 * transformed.len();
-        let past_caches = go_past_caches(transformed);
-        let to = DisjointMut::new(transformed);
-        cx.for_each(problem.panels(), work, |p| {
-            let (start, point) = problem.panel(p);
-            cx.isa().run(Panel::<W, _> {
-                channels: problem.ci,
-                taps: Straight { shape: self, panel: &weights[p * panel..(p + 1) * panel] },
-                // SAFETY: the panel's place at the first point.
-                to: unsafe { to.as_mut_ptr().add(start) },
-                point,
-                past_caches,
-                tile: PhantomData,
-            });
+        transform::<W, _>(cx, self, &problem, transformed, |p| Straight {
+            shape: self,
+            panel: &weights[p * panel..(p + 1) * panel],
         });
     }
 
@@ -73,23 +61,38 @@ impl ConvShape {
     ) {
         assert_eq!(weights.len(), self.weights_len(), "weights of {self:?}");
         let problem = Problem::input_gradient::<W>(self);
-        assert_eq!(transformed.len(), problem.weight_points(), "transformed weights of {self:?}");
-        let work = 4 * transformed.len();
-        let past_caches = go_past_caches(transformed);
-        let to = DisjointMut::new(transformed);
-        cx.for_each(problem.panels(), work, |p| {
-            let (start, point) = problem.panel(p);
-            cx.isa().run(Panel::<W, _> {
-                channels: problem.ci,
-                taps: Turned { shape: self, weights, first: p * PANEL },
-                // SAFETY: the panel's place at the first point.
-                to: unsafe { to.as_mut_ptr().add(start) },
-                point,
-                past_caches,
-                tile: PhantomData,
-            });
+        transform::<W, _>(cx, self, &problem, transformed, |p| Turned {
+            shape: self,
+            weights,
+            first: p * PANEL,
         });
     }
+}
+
+/// Transforms the weights of each panel, whose taps `taps` gives.
+fn transform<W: Tile, T: Taps>(
+    cx: &Context,
+    shape: &ConvShape,
+    problem: &Problem,
+    transformed: &mut [f32],
+    taps: impl Fn(usize) -> T + Sync,
+) {
+    assert_eq!(transformed.len(), problem.weight_points(), "transformed weights of {shape:?}");
+    let work = 4 * transformed.len();
+    let past_caches = go_past_caches(transformed);
+    let to = DisjointMut::new(transformed);
+    cx.for_each(problem.panels(), work, |p| {
+        let (start, point) = problem.panel(p);
+        cx.isa().run(Panel::<W, _> {
+            channels: problem.ci,
+            taps: taps(p),
+            // SAFETY: the panel's place at the first point.
+            to: unsafe { to.as_mut_ptr().add(start) },
+            point,
+            past_caches,
+            tile: PhantomData,
+        });
+    });
 }
 
 /// Whether transformed weights are so many that caches would not hold them until they are read. Stores that go
@@ -97,12 +100,8 @@ impl ConvShape {
 fn go_past_caches(transformed: &[f32]) -> bool {
     /// 4 MiB; tests go both ways.
     const MANY: usize = if cfg!(test) { 1 << 13 } else { 1 << 20 };
-    transformed.len() >= MANY && transformed.as_ptr().cast::<CacheLine>().is_aligned()
+    transformed.len() >= MANY && transformed.as_ptr().cast::<CacheLineAligned>().is_aligned()
 }
-
-/// The alignment of a cache line.
-#[repr(align(64))]
-struct CacheLine;
 
 /// Where a panel's taps come from.
 trait Taps {
@@ -174,7 +173,8 @@ impl<W: Tile, T: Taps> Kernel for Panel<W, T> {
         let points = W::TILE.0 * W::TILE.1;
         debug_assert!(
             !self.past_caches
-                || self.to.cast::<CacheLine>().is_aligned() && self.point.is_multiple_of(LINE)
+                || self.to.cast::<CacheLineAligned>().is_aligned()
+                    && self.point.is_multiple_of(LINE)
         );
         // Every channel writes all of its taps, and all of its points if they are gathered first.
         let mut kernel = [[0.0; PANEL]; MAX_POINTS];

@@ -160,6 +160,17 @@ impl Axis {
         reached..self.span(out).start.max(reached)
     }
 
+    /// The windows of three places that each share one with the next, if the pool has such: all but those
+    /// that hang over.
+    fn threes(&self) -> Range<usize> {
+        if (self.kernel, self.stride) != (3, 2) {
+            return 0..0;
+        }
+        let whole = |out: &usize| self.span(*out).len == 3;
+        let first = (0..self.output).find(whole).unwrap_or(self.output);
+        first..(first..self.output).rev().find(whole).map_or(first, |last| last + 1)
+    }
+
     /// The places after the last window.
     fn rest(&self) -> Range<usize> {
         self.span(self.output - 1).end()..self.input
@@ -190,6 +201,15 @@ impl Window {
         self.start + ky * self.row + kx * self.c
     }
 
+    /// Calls `f` with the windows that [`PerWindow::threes`] is about.
+    #[inline(always)]
+    fn threes(self, count: usize, f: impl Fn(usize, Self)) {
+        for i in 0..count {
+            let shared = (self.shared.0, if i > 0 { 1 } else { self.shared.1 });
+            f(i, Self { start: self.start + i * 2 * self.c, shared, ..self });
+        }
+    }
+
     /// Whether no earlier window reaches its pixel (`ky`, `kx`).
     #[inline(always)]
     fn is_first_at(&self, ky: usize, kx: usize) -> bool {
@@ -204,7 +224,22 @@ trait PerWindow {
     /// # Safety
     /// The window must lie on the input and the pixel on the output that `self` points into.
     unsafe fn window<S: Simd>(&self, s: S, window: Window, pixel: usize);
+
+    /// Works on `count` windows of 3×3, each 2 pixels right of the one before; the output pixel of the first
+    /// is `pixel`.
+    ///
+    /// # Safety
+    /// As for [`window`](Self::window), for all of them.
+    #[inline(always)]
+    unsafe fn threes<S: Simd>(&self, s: S, first: Window, pixel: usize, count: usize) {
+        // SAFETY: the caller's promise.
+        first.threes(count, |i, window| unsafe { self.window(s, window, pixel + i) });
+    }
 }
+
+/// Channels of pixels that still lie near enough for a row of them to be read register by register, as
+/// [`PerWindow::threes`] does.
+const NARROW: usize = 128;
 
 /// Goes through the windows of output row `oy`.
 ///
@@ -213,7 +248,9 @@ trait PerWindow {
 #[inline(always)]
 unsafe fn for_each_window<S: Simd>(s: S, shape: &PoolShape, oy: usize, work: &impl PerWindow) {
     let (rows, row, c) = (shape.rows.span(oy), shape.input_row(), padded(shape.c));
-    for ox in 0..shape.columns.output {
+    let threes = if rows.len == 3 && c <= NARROW { shape.columns.threes() } else { 0..0 };
+    let mut ox = 0;
+    while ox < shape.columns.output {
         let columns = shape.columns.span(ox);
         let window = Window {
             start: rows.start * row + columns.start * c,
@@ -228,12 +265,18 @@ unsafe fn for_each_window<S: Simd>(s: S, shape: &PoolShape, oy: usize, work: &im
         // SAFETY: spans lie on the input by the shape's constructor. The common sizes are compiled
         // apart, so that the loops over them unroll.
         unsafe {
+            if threes.contains(&ox) {
+                work.threes(s, Window { h: 3, w: 3, ..window }, pixel, threes.end - ox);
+                ox = threes.end;
+                continue;
+            }
             match (window.h, window.w) {
                 (3, 3) => work.window(s, Window { h: 3, w: 3, ..window }, pixel),
                 (2, 2) => work.window(s, Window { h: 2, w: 2, ..window }, pixel),
                 _ => work.window(s, window, pixel),
             }
         }
+        ox += 1;
     }
 }
 

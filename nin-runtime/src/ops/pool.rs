@@ -292,9 +292,11 @@ fn zero_gaps(shape: &PoolShape, oy: usize, dx: &mut Gradient<'_>) {
     for y in rows.gap(oy) {
         zero(y, 0..columns.input);
     }
+    // Windows that touch leave no gaps between them.
+    let apart = if columns.kernel < columns.stride { columns.output } else { 0 };
     let span = rows.span(oy);
     for y in span.start + span.shared..span.end() {
-        for gap in (0..columns.output).map(|ox| columns.gap(ox)).chain([columns.rest()]) {
+        for gap in (0..apart).map(|ox| columns.gap(ox)).chain([columns.rest()]) {
             zero(y, gap);
         }
     }

@@ -225,8 +225,8 @@ trait PerWindow {
     /// The window must lie on the input and the pixel on the output that `self` points into.
     unsafe fn window<S: Simd>(&self, s: S, window: Window, pixel: usize);
 
-    /// Works on `count` windows of 3×3, each 2 pixels right of the one before; the output pixel of the first
-    /// is `pixel`.
+    /// Works on `count` windows of 3×3, each 2 pixels right of the one before, of which earlier windows reach
+    /// one row at most; the output pixel of the first is `pixel`.
     ///
     /// # Safety
     /// As for [`window`](Self::window), for all of them.
@@ -248,7 +248,8 @@ const NARROW: usize = 128;
 #[inline(always)]
 unsafe fn for_each_window<S: Simd>(s: S, shape: &PoolShape, oy: usize, work: &impl PerWindow) {
     let (rows, row, c) = (shape.rows.span(oy), shape.input_row(), padded(shape.c));
-    let threes = if rows.len == 3 && c <= NARROW { shape.columns.threes() } else { 0..0 };
+    let is_three = rows.len == 3 && rows.shared < 2;
+    let threes = if is_three && c <= NARROW { shape.columns.threes() } else { 0..0 };
     let mut ox = 0;
     while ox < shape.columns.output {
         let columns = shape.columns.span(ox);

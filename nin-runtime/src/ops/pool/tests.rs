@@ -22,6 +22,8 @@ const CASES: &[Case] = &[
     ([1, 33, 6, 13], Window { kernel: (2, 5), stride: (3, 2), padding: (1, 2) }, true),
     ([1, 3, 13, 6], Window { kernel: (5, 1), stride: (1, 3), padding: (2, 0) }, false),
     ([1, 40, 4, 5], Window { kernel: (4, 5), stride: (7, 7), padding: (0, 0) }, false),
+    ([2, 2, 9, 5], Window { kernel: (4, 3), stride: (2, 2), padding: (2, 1) }, true),
+    ([1, 20, 9, 12], Window { kernel: (3, 3), stride: (1, 2), padding: (1, 1) }, true),
 ];
 
 /// One case with its buffers and a context.

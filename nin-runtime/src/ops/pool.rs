@@ -160,8 +160,8 @@ impl Axis {
         reached..self.span(out).start.max(reached)
     }
 
-    /// The windows of three places that each share one with the next, if the pool has such: all but those
-    /// that hang over.
+    /// The windows of three places that share one with the next each: all but those that hang over, if the pool
+    /// has such.
     fn threes(&self) -> Range<usize> {
         if (self.kernel, self.stride) != (3, 2) {
             return 0..0;
@@ -201,15 +201,6 @@ impl Window {
         self.start + ky * self.row + kx * self.c
     }
 
-    /// Calls `f` with the windows that [`PerWindow::threes`] is about.
-    #[inline(always)]
-    fn threes(self, count: usize, f: impl Fn(usize, Self)) {
-        for i in 0..count {
-            let shared = (self.shared.0, if i > 0 { 1 } else { self.shared.1 });
-            f(i, Self { start: self.start + i * 2 * self.c, shared, ..self });
-        }
-    }
-
     /// Whether no earlier window reaches its pixel (`ky`, `kx`).
     #[inline(always)]
     fn is_first_at(&self, ky: usize, kx: usize) -> bool {
@@ -224,34 +215,22 @@ trait PerWindow {
     /// # Safety
     /// The window must lie on the input and the pixel on the output that `self` points into.
     unsafe fn window<S: Simd>(&self, s: S, window: Window, pixel: usize);
-
-    /// Works on `count` windows of 3×3, each 2 pixels right of the one before, of which earlier windows reach
-    /// one row at most; the output pixel of the first is `pixel`.
-    ///
-    /// # Safety
-    /// As for [`window`](Self::window), for all of them.
-    #[inline(always)]
-    unsafe fn threes<S: Simd>(&self, s: S, first: Window, pixel: usize, count: usize) {
-        // SAFETY: the caller's promise.
-        first.threes(count, |i, window| unsafe { self.window(s, window, pixel + i) });
-    }
 }
 
-/// Channels of pixels that still lie near enough for a row of them to be read register by register, as
-/// [`PerWindow::threes`] does.
-const NARROW: usize = 128;
-
-/// Goes through the windows of output row `oy`.
+/// Goes through the windows of output row `oy` and the columns `of`.
 ///
 /// # Safety
 /// `work` must point into an input and an output of this shape.
 #[inline(always)]
-unsafe fn for_each_window<S: Simd>(s: S, shape: &PoolShape, oy: usize, work: &impl PerWindow) {
+unsafe fn for_each_window<S: Simd>(
+    s: S,
+    shape: &PoolShape,
+    oy: usize,
+    of: Range<usize>,
+    work: &impl PerWindow,
+) {
     let (rows, row, c) = (shape.rows.span(oy), shape.input_row(), padded(shape.c));
-    let is_three = rows.len == 3 && rows.shared < 2;
-    let threes = if is_three && c <= NARROW { shape.columns.threes() } else { 0..0 };
-    let mut ox = 0;
-    while ox < shape.columns.output {
+    for ox in of {
         let columns = shape.columns.span(ox);
         let window = Window {
             start: rows.start * row + columns.start * c,
@@ -266,18 +245,12 @@ unsafe fn for_each_window<S: Simd>(s: S, shape: &PoolShape, oy: usize, work: &im
         // SAFETY: spans lie on the input by the shape's constructor. The common sizes are compiled
         // apart, so that the loops over them unroll.
         unsafe {
-            if threes.contains(&ox) {
-                work.threes(s, Window { h: 3, w: 3, ..window }, pixel, threes.end - ox);
-                ox = threes.end;
-                continue;
-            }
             match (window.h, window.w) {
                 (3, 3) => work.window(s, Window { h: 3, w: 3, ..window }, pixel),
                 (2, 2) => work.window(s, Window { h: 2, w: 2, ..window }, pixel),
                 _ => work.window(s, window, pixel),
             }
         }
-        ox += 1;
     }
 }
 

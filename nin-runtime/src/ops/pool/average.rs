@@ -71,7 +71,7 @@ impl<T: Element> Kernel for Forward<'_, T> {
         let work = Mean { x: self.x.as_ptr(), y: self.y.as_mut_ptr(), first_pixel };
         for oy in self.rows {
             // SAFETY: x is an image's input, y are its output's rows from the first pixel on.
-            unsafe { for_each_window(s, self.shape, oy, &work) };
+            unsafe { for_each_window(s, self.shape, oy, 0..self.shape.columns.output, &work) };
         }
     }
 }
@@ -130,7 +130,7 @@ impl<T: Element> Kernel for Backward<'_, T> {
                 channels: self.dx.channels.clone(),
             };
             // SAFETY: dx is an image's input, dy is its output.
-            unsafe { for_each_window(s, shape, oy, &work) };
+            unsafe { for_each_window(s, shape, oy, 0..shape.columns.output, &work) };
             if self.gate {
                 // Rows are gated after the last window has left them, while they are in cache.
                 let reached = shape.rows.span(oy).end();

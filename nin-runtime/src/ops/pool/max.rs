@@ -5,7 +5,7 @@ use super::{
     zero_gaps,
 };
 use crate::Context;
-use crate::simd::{Element, Kernel, Simd};
+use crate::simd::{Element, Kernel, Simd, padded};
 use core::ops::Range;
 
 /// `y[i] = max over window i of x`, for `n` images.
@@ -68,14 +68,25 @@ impl<T: Element> Kernel for Forward<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let first_pixel = self.rows.start * self.shape.columns.output;
-        let work = Largest { x: self.x.as_ptr(), y: self.y.as_mut_ptr(), first_pixel };
-        for oy in self.rows {
+        let Self { shape, rows, x, y } = self;
+        let first_pixel = rows.start * shape.columns.output;
+        let work = Largest { x: x.as_ptr(), y: y.as_mut_ptr(), first_pixel };
+        for oy in rows {
+            let is_narrow = padded(shape.c) <= NARROW && shape.rows.span(oy).len == 3;
+            let threes = if is_narrow { shape.columns.threes() } else { 0..0 };
             // SAFETY: x is an image's input, y are its output's rows from the first pixel on.
-            unsafe { for_each_window(s, self.shape, oy, &work) };
+            unsafe {
+                for others in [0..threes.start, threes.end..shape.columns.output] {
+                    for_each_window(s, shape, oy, others, &work);
+                }
+                work.threes(s, shape, oy, threes);
+            }
         }
     }
 }
+
+/// Channels of pixels that are near enough for those of a row to be read register by register.
+const NARROW: usize = 128;
 
 struct Largest<T> {
     x: *const T,
@@ -97,26 +108,61 @@ impl<T: Element> PerWindow for Largest<T> {
             i += S::LANES;
         }
     }
+}
 
+impl<T: Element> Largest<T> {
+    /// Works on windows of 3×3, each 2 pixels right of the one before: their columns' largest values are found
+    /// once, and are those of two windows where these share a column.
+    ///
+    /// # Safety
+    /// As for [`PerWindow::window`], for the windows `of` output row `oy`.
     #[inline(always)]
-    unsafe fn threes<S: Simd>(&self, s: S, first: Window, pixel: usize, count: usize) {
-        let Window { start, c, row, .. } = first;
+    unsafe fn threes<S: Simd>(&self, s: S, shape: &PoolShape, oy: usize, of: Range<usize>) {
+        if of.is_empty() {
+            return;
+        }
+        let (row, c) = (shape.input_row(), padded(shape.c));
+        let start = shape.rows.span(oy).start * row + shape.columns.span(of.start).start * c;
+        let pixel = oy * shape.columns.output + of.start - self.first_pixel;
         for i in (0..c).step_by(S::LANES) {
             // SAFETY: `i` runs over the channels of a pixel, a multiple of the lanes; the windows lie on the
             // input and their pixels on the output.
             unsafe {
-                let (x, y) = (self.x.add(start + i), self.y.add((pixel - self.first_pixel) * c + i));
-                let mut left = Column::load(s, x, row).peak(s);
-                for window in 0..count {
+                let (x, y) = (self.x.add(start + i), self.y.add(pixel * c + i));
+                let mut left = Column::largest(s, x, row);
+                for window in 0..of.len() {
                     let x = x.add(2 * window * c);
-                    let middle = Column::load(s, x.add(c), row).peak(s);
-                    let right = Column::load(s, x.add(2 * c), row).peak(s);
-                    let (max, _) = Peak::of(s, [left, middle, right]);
-                    T::store(s, y.add(window * c), max);
+                    let middle = Column::largest(s, x.add(c), row);
+                    let right = Column::largest(s, x.add(2 * c), row);
+                    let max = s.max(left.max, s.max(middle.max, right.max));
+                    let nan = s.or(left.nan, s.or(middle.nan, right.nan));
+                    T::store(s, y.add(window * c), s.select(nan, s.splat(f32::NAN), max));
                     left = right;
                 }
             }
         }
+    }
+}
+
+/// The largest of three values, one below another, not counting NaN, and whether one is.
+#[derive(Clone, Copy)]
+struct Column<V, M> {
+    max: V,
+    nan: M,
+}
+
+impl<V: Copy, M: Copy> Column<V, M> {
+    /// # Safety
+    /// Rows that are `row` elements apart must be readable from `x` on, a register of each.
+    #[inline(always)]
+    unsafe fn largest<S, T>(s: S, x: *const T, row: usize) -> Self
+    where
+        S: Simd<V = V, Mask = M>,
+        T: Element,
+    {
+        // SAFETY: the caller's promise.
+        let [a, b, c] = [0, 1, 2].map(|ky| unsafe { T::load(s, x.add(ky * row)) });
+        Self { max: s.max(a, s.max(b, c)), nan: s.or(s.unordered(a, b), s.is_nan(c)) }
     }
 }
 
@@ -144,7 +190,7 @@ impl<T: Element> Kernel for Backward<'_, T> {
                 channels: self.dx.channels.clone(),
             };
             // SAFETY: x and dx are an image's input, dy is its output.
-            unsafe { for_each_window(s, self.shape, oy, &work) };
+            unsafe { for_each_window(s, self.shape, oy, 0..self.shape.columns.output, &work) };
         }
     }
 }
@@ -191,93 +237,6 @@ impl<T: Element> PerWindow for Scatter<T> {
             i += S::LANES;
         }
     }
-
-    /// What windows share stays in registers: the values of a column, and the gradients there.
-    #[inline(always)]
-    unsafe fn threes<S: Simd>(&self, s: S, first: Window, pixel: usize, count: usize) {
-        if S::TILE_ROWS.len() < 3 {
-            // There are too few registers for that.
-            // SAFETY: the caller's promise.
-            first.threes(count, |i, window| unsafe { self.window(s, window, pixel + i) });
-            return;
-        }
-        let Window { start, c, row, shared, .. } = first;
-        let zero = s.splat(0.0);
-        for i in self.channels.clone().step_by(S::LANES) {
-            // SAFETY: `i` runs over channels of a pixel, a multiple of the lanes; the windows lie on the
-            // input and their pixels on the output.
-            unsafe {
-                let dy = self.dy.add(pixel * c + i);
-                let (x, dx) = (self.x.add(start + i), self.dx.add(start + i));
-                let mut left = Column::load(s, x, row);
-                let mut left_peak = left.peak(s);
-                let mut left_sums = [0, 1, 2].map(|ky| match ky < shared.0 || shared.1 > 0 {
-                    true => s.load(dx.add(ky * row)),
-                    false => zero,
-                });
-                for window in 0..count {
-                    let (x, dx) = (x.add(2 * window * c), dx.add(2 * window * c));
-                    let middle = Column::load(s, x.add(c), row);
-                    let right = Column::load(s, x.add(2 * c), row);
-                    let right_peak = right.peak(s);
-                    let (max, nan) = Peak::of(s, [left_peak, middle.peak(s), right_peak]);
-                    let mut g = s.load(dy.add(window * c));
-                    if self.gate {
-                        g = s.gate(max, g);
-                    }
-                    let mut shares = shares(s, [left, middle, right], (max, nan), g);
-                    if shared.0 > 0 {
-                        shares[1][0] = s.load(dx.add(c)) + shares[1][0];
-                        shares[2][0] = s.load(dx.add(2 * c)) + shares[2][0];
-                    }
-                    for ky in 0..3 {
-                        let dx = dx.add(ky * row);
-                        s.store(dx, left_sums[ky] + shares[0][ky]);
-                        s.store(dx.add(c), shares[1][ky]);
-                    }
-                    (left, left_peak, left_sums) = (right, right_peak, shares[2]);
-                }
-                let dx = dx.add(2 * count * c);
-                for (ky, sum) in left_sums.into_iter().enumerate() {
-                    s.store(dx.add(ky * row), sum);
-                }
-            }
-        }
-    }
-}
-
-/// Where in a window's columns its gradient `g` goes, given the largest values and where one is NaN.
-#[expect(clippy::needless_range_loop, reason = "ky and kx are a pixel's row and column throughout")]
-#[inline(always)]
-fn shares<S: Simd>(
-    s: S,
-    columns: [Column<S::V>; 3],
-    (max, nan): (S::V, S::Mask),
-    g: S::V,
-) -> [[S::V; 3]; 3] {
-    let zero = s.splat(0.0);
-    let mut shares = [[zero; 3]; 3];
-    // The first of equal values takes the gradient; none equals NaN.
-    let mut left = g;
-    for ky in 0..3 {
-        for kx in 0..3 {
-            let here = s.eq(columns[kx].0[ky], max);
-            shares[kx][ky] = s.select(here, left, zero);
-            left = s.select(here, zero, left);
-        }
-    }
-    if s.any(nan) {
-        // Of several NaN it is the last.
-        let mut left = s.select(nan, g, zero);
-        for ky in (0..3).rev() {
-            for kx in (0..3).rev() {
-                let here = s.is_nan(columns[kx].0[ky]);
-                shares[kx][ky] = s.select(here, left, shares[kx][ky]);
-                left = s.select(here, zero, left);
-            }
-        }
-    }
-    shares
 }
 
 impl<T: Element> Scatter<T> {
@@ -301,42 +260,6 @@ impl<T: Element> Scatter<T> {
                 }
             }
         }
-    }
-}
-
-/// Three values, one below the other, in each lane.
-#[derive(Clone, Copy)]
-struct Column<V>([V; 3]);
-
-impl<V: Copy> Column<V> {
-    /// # Safety
-    /// Rows that are `row` elements apart must be readable from `x` on, a register of each.
-    #[inline(always)]
-    unsafe fn load<S: Simd<V = V>, T: Element>(s: S, x: *const T, row: usize) -> Self {
-        // SAFETY: the caller's promise.
-        Self([0, 1, 2].map(|ky| unsafe { T::load(s, x.add(ky * row)) }))
-    }
-
-    #[inline(always)]
-    fn peak<S: Simd<V = V>>(self, s: S) -> Peak<V, S::Mask> {
-        let [a, b, c] = self.0;
-        Peak { max: s.max(a, s.max(b, c)), nan: s.or(s.unordered(a, b), s.is_nan(c)) }
-    }
-}
-
-/// The largest of some values, not counting NaN, and whether one is.
-#[derive(Clone, Copy)]
-struct Peak<V, M> {
-    max: V,
-    nan: M,
-}
-
-impl<V: Copy, M: Copy> Peak<V, M> {
-    /// Of three columns: the largest values, NaN where there is one, and where that is.
-    #[inline(always)]
-    fn of<S: Simd<V = V, Mask = M>>(s: S, [a, b, c]: [Self; 3]) -> (V, M) {
-        let nan = s.or(a.nan, s.or(b.nan, c.nan));
-        (s.select(nan, s.splat(f32::NAN), s.max(a.max, s.max(b.max, c.max))), nan)
     }
 }
 

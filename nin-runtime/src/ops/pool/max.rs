@@ -71,9 +71,9 @@ impl<T: Element> Kernel for Forward<'_, T> {
         let Self { shape, rows, x, y } = self;
         let first_pixel = rows.start * shape.columns.output;
         let work = Largest { x: x.as_ptr(), y: y.as_mut_ptr(), first_pixel };
+        let whole = if padded(shape.c) <= NARROW { shape.columns.threes() } else { 0..0 };
         for oy in rows {
-            let is_narrow = padded(shape.c) <= NARROW && shape.rows.span(oy).len == 3;
-            let threes = if is_narrow { shape.columns.threes() } else { 0..0 };
+            let threes = if shape.rows.span(oy).len == 3 { whole.clone() } else { 0..0 };
             // SAFETY: x is an image's input, y are its output's rows from the first pixel on.
             unsafe {
                 for others in [0..threes.start, threes.end..shape.columns.output] {
@@ -115,7 +115,8 @@ impl<T: Element> Largest<T> {
     /// once, and are those of two windows where these share a column.
     ///
     /// # Safety
-    /// As for [`PerWindow::window`], for the windows `of` output row `oy`.
+    /// As for [`PerWindow::window`], for the windows `of` output row `oy`, which must be 3 rows high and among the
+    /// [`threes`](super::Axis::threes) of the columns.
     #[inline(always)]
     unsafe fn threes<S: Simd>(&self, s: S, shape: &PoolShape, oy: usize, of: Range<usize>) {
         if of.is_empty() {

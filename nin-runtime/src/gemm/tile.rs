@@ -66,7 +66,7 @@ unsafe fn tile<
     let c_offset = at.outer * output.outer + at.inner * output.row + at.panel * output.panel;
     let c_at = |i: usize, j: usize| c_offset + i * output.row + column(j, output.panel);
 
-    let mut prefetch = Prefetch::<R, P>::new(gemm, c_offset);
+    let mut prefetch = Prefetch::<R, P, UNIT_K>::new(gemm, c_offset);
     let mut sums = [[simd.splat(0.0); MAX_VECTORS]; R];
     let mut column_sums = [simd.splat(0.0); MAX_VECTORS];
     // SAFETY: the caller vouches for every address that counts and strides give.
@@ -76,6 +76,11 @@ unsafe fn tile<
         let b = gemm.b.add(at.panel * gemm.b_panel);
         let a_row = if UNIT_K { gemm.a_rows.1 } else { 1 };
         let a_step = if UNIT_K { 1 } else { inner.a };
+        // The next tile's lines are asked for in the order in which they lie if its rows leave no gaps.
+        let (line, run_of_lines) = match a_row <= inner.count.next_multiple_of(LINE) {
+            true => (LINE, R),
+            false => (a_row, 1),
+        };
         let asks = !gemm.ahead.is_nothing();
         let mut requests = ahead.of_tile::<P>(outer.count * middle.count * inner.count);
         for k0 in 0..outer.count {
@@ -87,10 +92,11 @@ unsafe fn tile<
                 while left > 0 {
                     let run = left.min(LINE);
                     prefetch.run(simd, gemm);
-                    if UNIT_K {
-                        // The next tile's lines, so that they are near when it starts.
+                    let done = inner.count - left;
+                    if UNIT_K && done < a_row {
+                        // So that they are near when it starts.
                         for i in 0..R {
-                            simd.prefetch(next.wrapping_add(i * a_row + inner.count - left));
+                            simd.prefetch(next.wrapping_add(done * run_of_lines + i * line));
                         }
                     }
                     macro_rules! products {
@@ -119,7 +125,7 @@ unsafe fn tile<
                         };
                     }
                     if asks {
-                        products!(requests.make::<S, P>(simd));
+                        products!(requests.make::<S, P, UNIT_K>(simd));
                     } else {
                         products!();
                     }
@@ -229,26 +235,34 @@ struct TileRequests {
 impl TileRequests {
     /// Asks for what is due with a product.
     #[inline(always)]
-    fn make<S: Simd, const P: usize>(&mut self, simd: S) {
-        simd.prefetch_to_second(self.a.next);
+    fn make<S: Simd, const P: usize, const UNIT_K: bool>(&mut self, simd: S) {
+        // Processors drop requests for the second cache alone while they take its prefetches for useless. The
+        // first one has room for all only where B's panels pass through it and do not stay.
+        let ask = |line| match UNIT_K {
+            true => simd.prefetch_to_second(line),
+            false => simd.prefetch(line),
+        };
+        ask(self.a.next);
         for panel in 0..P {
-            simd.prefetch_to_second(self.b.next.wrapping_add(panel * self.apart));
+            ask(self.b.next.wrapping_add(panel * self.apart));
         }
         self.a.next = self.a.next.wrapping_add(self.a.step);
         self.b.next = self.b.next.wrapping_add(self.b.step);
     }
 }
 
-/// What a tile asks for of `C` and of the gate: a panel's lines with each of its last runs, since lines that
-/// come early may be gone from the first cache when they are used.
-struct Prefetch<const R: usize, const P: usize> {
+/// What a tile asks for of `C` and of the gate: a share of their lines with each of its last runs, since lines
+/// that come early may be gone from the first cache when they are used.
+///
+/// Lines are asked for in the order in which they lie, since the processor's own prefetches then run ahead.
+struct Prefetch<const R: usize, const P: usize, const UNIT_K: bool> {
     /// Runs to come.
     runs: usize,
     /// The first element of the sums' lines.
     c: usize,
 }
 
-impl<const R: usize, const P: usize> Prefetch<R, P> {
+impl<const R: usize, const P: usize, const UNIT_K: bool> Prefetch<R, P, UNIT_K> {
     #[inline(always)]
     fn new<T: Operand>(gemm: &Gemm<'_, T>, c: usize) -> Self {
         let [outer, middle, inner] = gemm.sum;
@@ -260,15 +274,31 @@ impl<const R: usize, const P: usize> Prefetch<R, P> {
     fn run<S: Simd, T: Operand>(&mut self, simd: S, gemm: &Gemm<'_, T>) {
         let Finish { step, operand } = gemm.finish;
         let matrix = match step {
-            _ if self.runs <= P => Some(gemm.c.cast_const()),
-            Step::Gate if self.runs <= 2 * P => Some(operand),
-            _ => None,
+            _ if self.runs <= P => gemm.c.cast_const(),
+            Step::Gate if self.runs <= 2 * P => operand,
+            _ => {
+                self.runs -= 1;
+                return;
+            }
         };
         self.runs -= 1;
-        if let Some(matrix) = matrix {
-            let start = self.c + self.runs % P * gemm.output.panel;
+        let turn = P - 1 - self.runs % P;
+        let ask = |i: usize, j: usize| {
+            let at = self.c + i * gemm.output.row + j * gemm.output.panel;
+            simd.prefetch(matrix.wrapping_add(at));
+        };
+        if UNIT_K {
+            // A row's panels are neighbours.
+            let rows = R.div_ceil(P);
+            for i in 0..rows {
+                for j in 0..P {
+                    ask(turn * rows + i, j);
+                }
+            }
+        } else {
+            // A panel's rows are.
             for i in 0..R {
-                simd.prefetch(matrix.wrapping_add(start + i * gemm.output.row));
+                ask(i, turn);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::super::border::Border;
 use super::super::{ConvShape, WeightGradient};
-use super::{bordered, even_share};
+use super::{BLOCK, bordered, even_share};
 use crate::gemm::{Ahead, Axis, Finish, Gemm, Output};
 use crate::simd::{Element, Isa, PANEL, padded};
 use crate::{Context, DisjointMut, Order};
@@ -138,8 +138,10 @@ impl Part {
         dy: &[f32],
         sums: &Sums<'_>,
     ) {
-        /// Pixels of a block, at most: the longer the sums, the less often they are stored and read again.
-        const PIXELS: usize = 384;
+        /// Elements of a block's operands, which should stay in the second cache beside the next block's: 512 KiB.
+        const OPERANDS: usize = 2 * BLOCK;
+        /// Fewest and most pixels of a block: the longer the sums, the less often they are stored and read again.
+        const PIXELS: (usize, usize) = (256, 384);
         let (ci, co) = (padded(shape.ci), padded(shape.co));
         let columns = self.panels.start * PANEL..self.panels.end * PANEL;
         // A pointwise layer has no rows to keep apart: each pixel is one.
@@ -148,7 +150,8 @@ impl Part {
         } else {
             (shape.output().0, shape.output().1, shape.stride.0 * border.pitch())
         };
-        let block = even_share(rows, (PIXELS / w).max(1), 1);
+        let pixels = (OPERANDS / (ci + co)).clamp(PIXELS.0, PIXELS.1);
+        let block = even_share(rows, (pixels / w).max(1), 1);
         for first in (0..rows).step_by(block) {
             let lines = Axis { count: block.min(rows - first), a: pitch, b: w * co };
             let pixels = Axis { count: w, a: shape.stride.1 * shape.pixel(), b: co };

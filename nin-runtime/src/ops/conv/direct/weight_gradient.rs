@@ -142,6 +142,8 @@ impl Part {
         const OPERANDS: usize = 2 * BLOCK;
         /// Fewest and most pixels of a block: the longer the sums, the less often they are stored and read again.
         const PIXELS: (usize, usize) = (256, 384);
+        /// Pixels of the first block of several: nothing has asked for it, so it waits for memory.
+        const LEAD: usize = 48;
         let (ci, co) = (padded(shape.ci), padded(shape.co));
         let columns = self.panels.start * PANEL..self.panels.end * PANEL;
         // A pointwise layer has no rows to keep apart: each pixel is one.
@@ -150,21 +152,24 @@ impl Part {
         } else {
             (shape.output().0, shape.output().1, shape.stride.0 * border.pitch())
         };
-        let pixels = (OPERANDS / (ci + co)).clamp(PIXELS.0, PIXELS.1);
-        let block = even_share(rows, (pixels / w).max(1), 1);
-        for first in (0..rows).step_by(block) {
-            let lines = Axis { count: block.min(rows - first), a: pitch, b: w * co };
+        let most = ((OPERANDS / (ci + co)).clamp(PIXELS.0, PIXELS.1) / w).max(1);
+        let lead = if rows > most { (LEAD / w).max(1) } else { rows };
+        let block = even_share(rows - lead, most, 1);
+        let (mut first, mut end) = (0, lead);
+        while first < rows {
+            let next = end..(end + block).min(rows);
+            let lines = Axis { count: end - first, a: pitch, b: w * co };
             let pixels = Axis { count: w, a: shape.stride.1 * shape.pixel(), b: co };
             let (x_start, dy_start) = (first * pitch, first * w * co);
             let sum =
                 if w == 1 { [Axis::ONCE, Axis::ONCE, lines] } else { [Axis::ONCE, lines, pixels] };
-            let next = first + block..(first + 2 * block).min(rows).max(first + block);
-            let mut ahead = match rows > next.start {
-                true => Ahead([
+            let mut ahead = if next.is_empty() {
+                Ahead::NOTHING
+            } else {
+                Ahead([
                     &x[next.start * pitch..next.end * pitch],
                     &dy[next.start * w * co..next.end * w * co],
-                ]),
-                false => Ahead::NOTHING,
+                ])
             };
             for group in self.groups.clone() {
                 let taps = self.taps(shape, border, group);
@@ -200,6 +205,7 @@ impl Part {
                 // task has its own weights, and among those with these columns, one has the bias.
                 unsafe { gemm.run_transposed(isa) };
             }
+            (first, end) = (next.start, next.end);
         }
     }
 

@@ -76,7 +76,7 @@ unsafe fn tile<
         let b = gemm.b.add(at.panel * gemm.b_panel);
         let a_row = if UNIT_K { gemm.a_rows.1 } else { 1 };
         let a_step = if UNIT_K { 1 } else { inner.a };
-        // The next tile's lines are asked for in the order in which they lie if its rows leave no gaps.
+        // Where a run asks for the next tile's lines: in the order in which they lie, if its rows leave no gaps.
         let (line, run_of_lines) = match a_row <= inner.count.next_multiple_of(LINE) {
             true => (LINE, R),
             false => (a_row, 1),
@@ -94,7 +94,7 @@ unsafe fn tile<
                     prefetch.run(simd, gemm);
                     let done = inner.count - left;
                     if UNIT_K && done < a_row {
-                        // So that they are near when it starts.
+                        // The next tile's lines, so that they are near when it starts.
                         for i in 0..R {
                             simd.prefetch(next.wrapping_add(done * run_of_lines + i * line));
                         }

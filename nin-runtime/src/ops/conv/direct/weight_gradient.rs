@@ -142,7 +142,7 @@ impl Part {
         const OPERANDS: usize = 2 * BLOCK;
         /// Fewest and most pixels of a block: the longer the sums, the less often they are stored and read again.
         const PIXELS: (usize, usize) = (256, 384);
-        /// Pixels of the first block of several: nothing has asked for it, so it waits for memory.
+        /// Fewest pixels of the first block of several. Nothing has asked for it, so it waits for memory and is short.
         const LEAD: usize = 48;
         let (ci, co) = (padded(shape.ci), padded(shape.co));
         let columns = self.panels.start * PANEL..self.panels.end * PANEL;
@@ -152,8 +152,11 @@ impl Part {
         } else {
             (shape.output().0, shape.output().1, shape.stride.0 * border.pitch())
         };
-        let most = ((OPERANDS / (ci + co)).clamp(PIXELS.0, PIXELS.1) / w).max(1);
-        let lead = if rows > most { (LEAD / w).max(1) } else { rows };
+        let pixels = (OPERANDS / (ci + co)).clamp(PIXELS.0, PIXELS.1);
+        let most = (pixels / w).max(1);
+        // It asks for the next block, for a line of A with each product: with fewer columns it takes more pixels.
+        let lead = (32 * pixels / co).clamp(LEAD, pixels);
+        let lead = if rows > most { (lead / w).max(1) } else { rows };
         let block = even_share(rows - lead, most, 1);
         let (mut first, mut end) = (0, lead);
         while first < rows {

@@ -257,6 +257,8 @@ fn geometries() -> Vec<Geometry> {
         (1, (6, 6), (5, 6), window((5, 6), (1, 1), (0, 0))),
         (1, (2, 3), (4, 4), Window::square(3, 1, 4)),
         (1, (48, 130), (6, 5), Window::square(3, 1, 1)),
+        // Strides reach past the last row, and a weights' gradient takes several blocks of rows.
+        (1, (2, 3), (100, 100), Window::square(1, 3, 0)),
     ]
 }
 

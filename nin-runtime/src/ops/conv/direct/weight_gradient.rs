@@ -169,8 +169,9 @@ impl Part {
             let mut ahead = if next.is_empty() {
                 Ahead::NOTHING
             } else {
+                // Strides that are larger than kernels may reach past the input.
                 Ahead([
-                    &x[next.start * pitch..next.end * pitch],
+                    &x[next.start * pitch..(next.end * pitch).min(x.len())],
                     &dy[next.start * w * co..next.end * w * co],
                 ])
             };

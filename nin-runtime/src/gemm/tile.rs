@@ -273,15 +273,12 @@ impl<const R: usize, const P: usize, const UNIT_K: bool> Prefetch<R, P, UNIT_K> 
     #[inline(always)]
     fn run<S: Simd, T: Operand>(&mut self, simd: S, gemm: &Gemm<'_, T>) {
         let Finish { step, operand } = gemm.finish;
-        let matrix = match step {
-            _ if self.runs <= P => gemm.c.cast_const(),
-            Step::Gate if self.runs <= 2 * P => operand,
-            _ => {
-                self.runs -= 1;
-                return;
-            }
-        };
         self.runs -= 1;
+        let matrix = match step {
+            _ if self.runs < P => gemm.c.cast_const(),
+            Step::Gate if self.runs < 2 * P => operand,
+            _ => return,
+        };
         let turn = P - 1 - self.runs % P;
         let ask = |i: usize, j: usize| {
             let at = self.c + i * gemm.output.row + j * gemm.output.panel;

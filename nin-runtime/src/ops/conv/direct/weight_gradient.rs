@@ -154,9 +154,12 @@ impl Part {
         };
         let pixels = (OPERANDS / (ci + co)).clamp(PIXELS.0, PIXELS.1);
         let most = (pixels / w).max(1);
-        // It asks for the next block, for a line of A with each product: with fewer columns it takes more pixels.
-        let lead = (32 * pixels / co).clamp(LEAD, pixels);
-        let lead = if rows > most { (lead / w).max(1) } else { rows };
+        let lead = match rows > most {
+            // It asks for the whole next block, a tile of about 9 × 48 weights for a line of A with each product:
+            // with fewer columns there are fewer tiles, and it takes more pixels.
+            true => ((32 * pixels / co).clamp(LEAD, pixels) / w).max(1),
+            false => rows,
+        };
         let block = even_share(rows - lead, most, 1);
         let (mut first, mut end) = (0, lead);
         while first < rows {

@@ -51,9 +51,14 @@ macro_rules! run {
                     std::hint::black_box(net.forward(&images[0], &mut scratch));
                 }) as Run)
             }
-            ("forward", _) => Ok(Box::new(move || {
-                std::hint::black_box(net.forward_batch(&images));
-            }) as Run),
+            ("forward", _) => {
+                let mut scratch = $net::batch_scratch();
+                let mut logits = vec![[0.0; $net::CLASSES]; $batch];
+                Ok(Box::new(move || {
+                    net.forward_batch_into(&images, &mut logits, &mut scratch);
+                    std::hint::black_box(&logits);
+                }) as Run)
+            }
             ("train", 1..=16) => {
                 let labels: Vec<u8> = (0..$batch).map(|i| (i % 10) as u8).collect();
                 let mut trainer = $net::trainer::<16>(Sgd::new(1e-3).momentum(0.9), 1);

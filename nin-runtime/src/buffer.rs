@@ -34,10 +34,19 @@ impl Buffer {
         Self(Memory::Lent(memory))
     }
 
-    /// The bytes that a buffer of `len` floats takes.
+    /// The bytes that `len` floats take, in whole cache lines: those of a [`Room`] for them.
     #[must_use]
     pub const fn bytes(len: usize) -> usize {
         (len * size_of::<f32>()).next_multiple_of(LINE)
+    }
+
+    /// The bytes that a buffer of `len` floats takes from the allocator: whole huge pages, if it is large and the
+    /// system has them.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub const fn allocated_bytes(len: usize) -> usize {
+        let bytes = Self::bytes(len);
+        bytes.next_multiple_of(heap::page(bytes))
     }
 }
 

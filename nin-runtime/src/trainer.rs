@@ -121,13 +121,13 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     /// The bytes that a trainer with the optimizer `O` takes from the allocator.
     #[must_use]
     pub const fn bytes<O: Optimizer>() -> usize {
-        Buffer::bytes(Masters::len::<N::Store>(N::ARENA))
-            + Buffer::bytes(N::ARENA)
-            + Buffer::bytes(O::STATES * N::ARENA)
-            + Buffer::bytes(N::TRANSPOSED)
-            + Buffer::bytes(Self::GROUP * N::TRAIN_IMAGE)
-            + Buffer::bytes(Self::PAIR * N::TRAIN_BRIEF)
-            + Buffer::bytes(N::TRAIN_WORK)
+        Buffer::allocated_bytes(Masters::len::<N::Store>(N::ARENA))
+            + Buffer::allocated_bytes(N::ARENA)
+            + Buffer::allocated_bytes(O::STATES * N::ARENA)
+            + Buffer::allocated_bytes(N::TRANSPOSED)
+            + Buffer::allocated_bytes(Self::GROUP * N::TRAIN_IMAGE)
+            + Buffer::allocated_bytes(Self::PAIR * N::TRAIN_BRIEF)
+            + Buffer::allocated_bytes(N::TRAIN_WORK)
     }
 
     /// A trainer whose dropout masks follow from `seed`.

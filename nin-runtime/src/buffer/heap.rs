@@ -1,4 +1,4 @@
-//! Floats from the allocator that start on a cache line, or on a huge page if they are large.
+//! Floats from the allocator: in cache lines of their own, or in huge pages of their own if they are many.
 
 use alloc::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use core::ops::{Deref, DerefMut};
@@ -7,9 +7,16 @@ use core::ptr::NonNull;
 use super::LINE;
 use crate::simd::CacheLineAligned;
 
-/// From this size on a buffer is aligned to a huge page and the system is asked for such pages. Weights and
-/// activations are streamed; with pages of 4 KiB, looking up addresses halves the bandwidth.
+/// Whether the system gives huge pages to those who ask.
+const HAS_HUGE_PAGES: bool = cfg!(all(target_os = "linux", feature = "std", not(miri)));
 const HUGE_PAGE: usize = 2 << 20;
+
+/// The unit in which a buffer of so many bytes is aligned and sized. Weights and activations are streamed: with
+/// pages of 4 KiB, looking up addresses halves the bandwidth, and pages that lie anywhere crowd each other out of
+/// the second cache. So a buffer that fills half a huge page or more has whole ones to itself.
+pub(super) const fn page(bytes: usize) -> usize {
+    if HAS_HUGE_PAGES && bytes >= HUGE_PAGE / 2 { HUGE_PAGE } else { LINE }
+}
 
 /// A fixed number of floats, zero at first.
 pub(super) struct Heap {
@@ -53,12 +60,12 @@ impl Heap {
     }
 
     fn layout(len: usize) -> Layout {
-        let size = len
-            .checked_mul(size_of::<f32>())
-            .and_then(|bytes| bytes.checked_next_multiple_of(LINE))
-            .expect("a buffer that can be addressed");
-        let align = if size >= HUGE_PAGE { HUGE_PAGE } else { LINE };
-        Layout::from_size_align(size, align).expect("a buffer that can be addressed")
+        let bytes = len.checked_mul(size_of::<f32>()).expect("a buffer that can be addressed");
+        let page = page(bytes);
+        bytes
+            .checked_next_multiple_of(page)
+            .and_then(|size| Layout::from_size_align(size, page).ok())
+            .expect("a buffer that can be addressed")
     }
 }
 

@@ -17,7 +17,7 @@ mod tile;
 
 pub use operand::Operand;
 
-use crate::simd::{Isa, Kernel, Simd};
+use crate::simd::{Isa, Kernel, PANEL, Simd};
 
 /// One loop of the sum: how often it runs, and how far `A` and `B` move with each turn.
 #[derive(Clone, Copy, Debug)]
@@ -116,12 +116,12 @@ pub struct Gemm<'a, T = f32> {
 }
 
 impl<T: Operand> Gemm<'_, T> {
-    /// Computes the product, whose innermost sum moves `A` by 1.
+    /// Computes the product, whose innermost sum moves `A` by 1 and `B` by a panel's row.
     ///
     /// # Safety
     /// As for [`Operand::multiply`].
     pub(crate) unsafe fn run(self, isa: Isa) {
-        debug_assert_eq!(self.sum[2].a, 1);
+        debug_assert_eq!((self.sum[2].a, self.sum[2].b), (1, PANEL));
         debug_assert_ne!(self.finish.step, Step::Accumulate);
         // SAFETY: the caller's promise.
         unsafe { T::multiply(isa, self) };
@@ -176,6 +176,9 @@ impl<T: Operand> Gemm<'_, T> {
             // SAFETY: the panels are in range, so the caller's promise holds.
             unsafe {
                 match width {
+                    4 if S::TILE_ROWS.len() >= 4 => {
+                        self.rows::<S, 4, UNIT_K>(simd, panel, &mut ahead);
+                    }
                     3 if S::TILE_ROWS.len() >= 3 => {
                         self.rows::<S, 3, UNIT_K>(simd, panel, &mut ahead);
                     }
@@ -229,12 +232,13 @@ impl<T: Operand> Gemm<'_, T> {
     }
 }
 
-/// Panels that the next register tile is wide, of those that are left: as many as it can be, but two and two
-/// rather than three and one, which would leave registers idle.
+/// Panels that the next register tile is wide, of those that are left. Three suit the caches best; four, where else
+/// one or two would remain, which leave registers idle.
 #[inline(always)]
 fn width<S: Simd>(left: usize) -> usize {
     match (S::TILE_ROWS.len(), left) {
-        (3.., 4) => 2,
+        (4.., 4 | 8) => 4,
+        (4.., _) => left.min(3),
         (most, _) => left.min(most),
     }
 }

@@ -14,6 +14,14 @@ pub(super) struct Place {
 /// Vectors that the widest tile has to a row; tiles with fewer leave the rest unused.
 const MAX_VECTORS: usize = 4;
 
+/// Rows that one pointer reaches: the address of each is the pointer and a multiple of the distance between rows
+/// that addressing modes have, 0, 1 or 2.
+const REACH: usize = 3;
+
+const NEAR: usize = 8;
+/// Products between requests for what is read next.
+const ASK_EVERY: usize = 4;
+
 /// Computes a tile of `height` rows, at most what [`Simd::TILE_ROWS`] says, or one less with the sums of B's
 /// columns.
 #[inline(always)]
@@ -41,7 +49,7 @@ pub(super) unsafe fn run<
             }
         };
     }
-    heights!(1 2 3 4 5 6 7 8 9 10);
+    heights!(1 2 3 4 5 6 7 8 9 10 11 12);
 }
 
 #[expect(clippy::needless_range_loop, reason = "i and j are a tile's rows and columns throughout")]
@@ -59,6 +67,18 @@ unsafe fn tile<
     at: Place,
     ahead: &mut Requests,
 ) {
+    // Loops that are short enough unroll, and only then are the sums in registers.
+    let short = if R > 10 { R / 2 } else { R };
+    macro_rules! for_each_row {
+        ($i:ident, $body:block) => {{
+            for $i in 0..short {
+                $body
+            }
+            for $i in short..R {
+                $body
+            }
+        }};
+    }
     let vectors = P * PANEL / S::LANES;
     // Where vector `j` of a row stands in panels that are `panel` elements apart.
     let column = |j: usize, panel: usize| (j * S::LANES / PANEL) * panel + j * S::LANES % PANEL;
@@ -75,59 +95,78 @@ unsafe fn tile<
         let a = gemm.a.add(at.outer * gemm.a_rows.0 + at.inner * gemm.a_rows.1);
         let b = gemm.b.add(at.panel * gemm.b_panel);
         let a_row = if UNIT_K { gemm.a_rows.1 } else { 1 };
-        let a_step = if UNIT_K { 1 } else { inner.a };
-        // Where a run asks for the next tile's lines: in the order in which they lie, if its rows leave no gaps.
-        let (line, run_of_lines) = match a_row <= inner.count.next_multiple_of(LINE) {
-            true => (LINE, R),
-            false => (a_row, 1),
-        };
+        let (a_step, b_step) = if UNIT_K { (1, PANEL) } else { (inner.a, inner.b) };
+        let has_gaps = a_row > inner.count.next_multiple_of(LINE);
         let asks = !gemm.ahead.is_nothing();
-        let mut requests = ahead.of_tile::<P>(outer.count * middle.count * inner.count);
+        let mut requests = ahead.of_tile::<P>(asking(gemm));
         for k0 in 0..outer.count {
             for k1 in 0..middle.count {
-                let mut a = a.add(k0 * outer.a + k1 * middle.a);
+                let a = a.add(k0 * outer.a + k1 * middle.a);
                 let mut b = b.add(k0 * outer.b + k1 * middle.b);
                 let next = a.wrapping_add(R * a_row);
+                let mut a = core::array::from_fn::<_, 4, _>(|i| a.wrapping_add(i * REACH * a_row));
                 let mut left = inner.count;
                 while left > 0 {
                     let run = left.min(LINE);
                     prefetch.run(simd, gemm);
                     let done = inner.count - left;
                     if UNIT_K && done < a_row {
-                        // The next tile's lines, so that they are near when it starts.
+                        // The next tile's lines, so that they are near when it starts: in the order in which they
+                        // lie, if its rows leave no gaps.
                         for i in 0..R {
-                            simd.prefetch(next.wrapping_add(done * run_of_lines + i * line));
+                            let line =
+                                if has_gaps { done + i * a_row } else { done * R + i * LINE };
+                            simd.prefetch(next.wrapping_add(line));
                         }
                     }
                     macro_rules! products {
-                        ($($ask:expr)?) => {
-                            for _ in 0..run {
+                        ($k:ident, $($ask:tt)*) => {
+                            for $k in 0..run {
                                 let mut weights = [simd.splat(0.0); MAX_VECTORS];
                                 for j in 0..vectors {
                                     weights[j] = T::load(simd, b.add(column(j, gemm.b_panel)));
                                 }
-                                $($ask;)?
+                                $($ask)*
+                                if !UNIT_K {
+                                    simd.prefetch(a[0].wrapping_add(NEAR * a_step));
+                                    for panel in 0..P {
+                                        let b = b.wrapping_add(panel * gemm.b_panel);
+                                        simd.prefetch(b.wrapping_add(NEAR * b_step));
+                                    }
+                                }
                                 if COLUMN_SUMS {
                                     for j in 0..vectors {
                                         column_sums[j] = column_sums[j] + weights[j];
                                     }
                                 }
-                                for i in 0..R {
-                                    let x = simd.splat(*a.add(i * a_row));
+                                for_each_row!(i, {
+                                    let (base, from) =
+                                        if UNIT_K { (i / REACH, i % REACH) } else { (0, i) };
+                                    if i > 0 {
+                                        // For a second `x` there is no register.
+                                        let last = &mut sums[i - 1][vectors - 1];
+                                        a[base] = simd.once_known(last, a[base]);
+                                    }
+                                    let x = simd.splat(*a[base].add(from * a_row));
                                     for j in 0..vectors {
                                         sums[i][j] = x.mul_add(weights[j], sums[i][j]);
                                     }
-                                }
+                                });
                                 // Behind the last turn they may lie outside their allocations.
-                                a = a.wrapping_add(a_step);
-                                b = b.wrapping_add(inner.b);
+                                a = a.map(|a| a.wrapping_add(a_step));
+                                b = b.wrapping_add(b_step);
                             }
                         };
                     }
                     if asks {
-                        products!(requests.make::<S, P, UNIT_K>(simd));
+                        products!(
+                            k,
+                            if k % ASK_EVERY == 0 {
+                                requests.make::<S, P, UNIT_K>(simd);
+                            }
+                        );
                     } else {
-                        products!();
+                        products!(_k,);
                     }
                     left -= run;
                 }
@@ -141,15 +180,14 @@ unsafe fn tile<
             }
         }
         // Stores take turns with what comes before them, since they use a port of the multiplications that follow.
-        // Loops this short unroll, and only then are the sums in registers.
         macro_rules! store {
             (|$sum:ident, $at:ident, $j:ident| $value:expr) => {
-                for (i, row) in sums.iter().enumerate() {
+                for_each_row!(i, {
                     for $j in 0..vectors {
-                        let ($sum, $at) = (row[$j], c_at(i, $j));
+                        let ($sum, $at) = (sums[i][$j], c_at(i, $j));
                         T::store(simd, gemm.c.add($at), $value);
                     }
-                }
+                })
             };
         }
         // What is added comes last: sums that start at zero wait for nothing.
@@ -159,7 +197,7 @@ unsafe fn tile<
             Step::Bias if UNIT_K => store!(|sum, at, j| sum + bias(j)),
             Step::BiasAndRelu if UNIT_K => store!(|sum, at, j| simd.relu(sum + bias(j))),
             Step::Gate if UNIT_K => {
-                store!(|sum, at, j| simd.gate(T::load(simd, operand.add(at)), sum))
+                store!(|sum, at, j| simd.gate(T::load(simd, operand.add(at)), sum));
             }
             Step::Accumulate if !UNIT_K => {
                 // Here it is quicker to read all before the first is stored.
@@ -175,14 +213,21 @@ unsafe fn tile<
     }
 }
 
-/// What the caller will read next, as far as it has not been asked for. Each product asks for its share, since
+/// Products of a tile that ask for what the caller will read next.
+#[inline(always)]
+fn asking<T>(gemm: &Gemm<'_, T>) -> usize {
+    let [outer, middle, inner] = gemm.sum;
+    outer.count * middle.count * inner.count.div_ceil(ASK_EVERY)
+}
+
+/// What the caller will read next, as far as it has not been asked for. Products ask for their share in turn, since
 /// requests that come many at once make each other and the product's own operands wait.
 pub(super) struct Requests {
     a: Stream,
     b: Stream,
 }
 
-/// Elements that are asked for in turn, so many with each product.
+/// Elements that are asked for in turn, so many at a time.
 #[derive(Clone, Copy)]
 struct Stream {
     next: *const f32,
@@ -207,7 +252,7 @@ impl Requests {
             panels += rows * width;
             panel += width;
         }
-        let depth: usize = gemm.sum.iter().map(|axis| axis.count).product();
+        let depth = asking(gemm);
         let stream = |part: &[f32], streams: usize| Stream {
             next: part.as_ptr(),
             step: part.len().div_ceil((streams * depth).max(1)),
@@ -215,7 +260,7 @@ impl Requests {
         Self { a: stream(a, tiles), b: stream(b, panels) }
     }
 
-    /// The requests that a tile of `P` panels makes, which sums `depth` products.
+    /// The requests that a tile of `P` panels makes, `depth` times.
     #[inline(always)]
     fn of_tile<const P: usize>(&mut self, depth: usize) -> TileRequests {
         let (a, b, apart) = (self.a, self.b, self.b.step * depth);
@@ -233,7 +278,7 @@ struct TileRequests {
 }
 
 impl TileRequests {
-    /// Asks for what is due with a product.
+    /// Asks for what is due.
     #[inline(always)]
     fn make<S: Simd, const P: usize, const UNIT_K: bool>(&mut self, simd: S) {
         // Processors drop requests for the second cache alone while they take its prefetches for useless. The

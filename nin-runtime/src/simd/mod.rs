@@ -164,6 +164,14 @@ pub trait Simd: Copy + Send + Sync + 'static {
         let _ = p;
     }
 
+    /// `p`, which the compiler takes to depend on `v`, so that it reads nothing there before it has computed `v`.
+    /// It would otherwise read early, and keep more values than there are registers.
+    #[inline(always)]
+    fn once_known(self, v: &mut Self::V, p: *const f32) -> *const f32 {
+        let _ = v;
+        p
+    }
+
     /// `max(v, 0)`; NaN stays NaN.
     fn relu(self, v: Self::V) -> Self::V;
 

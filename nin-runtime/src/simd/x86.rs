@@ -284,8 +284,8 @@ impl Simd for Avx512 {
     type V = F32x16;
     type Mask = __mmask16;
     const LANES: usize = 16;
-    // 20 sums, two vectors of weights and the broadcasts; with more rows the compiler spills.
-    const TILE_ROWS: &'static [usize] = &[10, 10, 9];
+    // At most 27 sums, three vectors of weights and one broadcast. Wide tiles load less for each multiplication.
+    const TILE_ROWS: &'static [usize] = &[10, 12, 9, 6];
 
     #[inline(always)]
     fn splat(self, x: f32) -> F32x16 {
@@ -345,6 +345,27 @@ impl Simd for Avx512 {
             let upper = _mm512_srli_epi32::<16>(result);
             _mm256_storeu_si256(p.cast(), _mm512_cvtepi32_epi16(upper));
         }
+    }
+
+    #[inline(always)]
+    fn once_known(self, v: &mut F32x16, p: *const f32) -> *const f32 {
+        #[inline]
+        #[target_feature(enable = "avx512f")]
+        #[expect(clippy::pointers_in_nomem_asm_block, reason = "there is no instruction")]
+        fn pass(v: &mut __m512, mut p: *const f32) -> *const f32 {
+            // SAFETY: it does nothing.
+            unsafe {
+                core::arch::asm!(
+                    "/* {0} {1} */",
+                    inout(reg) p,
+                    inout(zmm_reg) *v,
+                    options(pure, nomem, nostack, preserves_flags)
+                );
+            }
+            p
+        }
+        // SAFETY: the token exists only where the instructions do.
+        unsafe { pass(&mut v.0, p) }
     }
 
     #[inline(always)]

@@ -32,7 +32,9 @@ pub use nin_runtime::Threads;
 #[cfg(feature = "datasets")]
 pub use nin_runtime::datasets;
 pub use nin_runtime::layers::LayerInfo;
-pub use nin_runtime::network::{BatchScratch, ReadAs, Scratch};
+#[cfg(feature = "alloc")]
+pub use nin_runtime::network::BatchScratch;
+pub use nin_runtime::network::{ReadAs, Scratch};
 pub use nin_runtime::trainer::Trainer;
 pub use nin_runtime::{
     Adam, AnyOptimizer, Buffer, Error, Image, Init, Optimizer, Order, ParamInfo, Result, Rng, Room,

@@ -12,6 +12,17 @@ use core::ops::{Deref, DerefMut};
 /// two cache lines.
 const LINE: usize = 64;
 
+/// Whether the system gives huge pages to those who ask.
+const HAS_HUGE_PAGES: bool = cfg!(all(target_os = "linux", feature = "std", not(miri)));
+const HUGE_PAGE: usize = 2 << 20;
+
+/// The unit in which a buffer of so many bytes is aligned and sized. Weights and activations are streamed: with
+/// pages of 4 KiB, looking up addresses halves the bandwidth, and pages that lie anywhere crowd each other out of
+/// the second cache. So a buffer that fills half a huge page or more has whole ones to itself.
+const fn page(bytes: usize) -> usize {
+    if HAS_HUGE_PAGES && bytes >= HUGE_PAGE / 2 { HUGE_PAGE } else { LINE }
+}
+
 /// A fixed number of floats, zero at first: from the allocator, or from a [`Room`].
 pub struct Buffer(Memory);
 
@@ -42,11 +53,10 @@ impl Buffer {
 
     /// The bytes that a buffer of `len` floats takes from the allocator: whole huge pages, if it is large and the
     /// system has them.
-    #[cfg(feature = "alloc")]
     #[must_use]
     pub const fn allocated_bytes(len: usize) -> usize {
         let bytes = Self::bytes(len);
-        bytes.next_multiple_of(heap::page(bytes))
+        bytes.next_multiple_of(page(bytes))
     }
 }
 

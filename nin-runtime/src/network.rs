@@ -208,22 +208,31 @@ impl<N: Network> Scratch<N> {
     }
 }
 
+#[cfg(feature = "alloc")]
 /// Memory that forward passes of many images work in, for each of the threads that are there when it
 /// is made.
 pub struct BatchScratch<N> {
-    memory: Buffer,
-    lanes: usize,
+    /// Each thread's own.
+    lanes: Vec<Buffer>,
     net: PhantomData<fn() -> N>,
 }
 
+#[cfg(feature = "alloc")]
 impl<N: Network> BatchScratch<N> {
     /// Memory for the net's forward passes on the threads that are there now.
-    #[cfg(feature = "alloc")]
     #[expect(clippy::new_without_default, reason = "a net's own `batch_scratch` is the way to it")]
     #[must_use]
     pub fn new() -> Self {
-        let lanes = Context::current().threads();
-        Self { memory: Buffer::zeros(lanes * N::BATCH_SCRATCH), lanes, net: PhantomData }
+        let cx = Context::current();
+        let mut lanes = alloc::vec![Buffer::zeros(0); cx.threads()];
+        let each = DisjointMut::new(&mut lanes);
+        // Each thread writes the first zeros of its own memory, lest it fetch them from another's cache.
+        cx.for_each(each.len(), usize::MAX, |lane| {
+            // SAFETY: each thread has its own lane.
+            let memory = unsafe { each.part(lane..lane + 1) };
+            memory[0] = Buffer::zeros(N::BATCH_SCRATCH);
+        });
+        Self { lanes, net: PhantomData }
     }
 }
 
@@ -240,6 +249,7 @@ pub fn forward<N: Network>(net: &N, image: &N::Image, scratch: &mut Scratch<N>) 
     logits
 }
 
+#[cfg(feature = "alloc")]
 /// The logits of many images, each to the bit as [`forward`] gives them: every thread takes its images
 /// through the whole net.
 ///
@@ -254,25 +264,25 @@ pub fn forward_batch_into<N: Network, I: ReadAs<N::Image> + Sync>(
     assert_eq!(images.len(), logits.len(), "each image has its logits");
     let cx = Context::current();
     // With fewer images than threads, these share each layer instead.
-    let shared = images.len() < scratch.lanes;
-    let lanes = if shared { 1 } else { scratch.lanes };
+    let shared = images.len() < scratch.lanes.len();
+    let lanes = if shared { 1 } else { scratch.lanes.len() };
     let inner = if shared { cx.clone() } else { Context::sequential(cx.isa()) };
-    let memory = DisjointMut::new(&mut scratch.memory);
+    let memory = DisjointMut::new(&mut scratch.lanes);
     let logits = DisjointMut::new(logits);
     cx.for_each(lanes, usize::MAX, |lane| {
-        let len = N::BATCH_SCRATCH;
         // SAFETY: each lane has its own memory.
-        let memory = unsafe { memory.part(lane * len..(lane + 1) * len) };
+        let memory = unsafe { memory.part(lane..lane + 1) };
         let share = share(images.len(), lanes, lane);
         // SAFETY: the lanes' shares do not overlap.
         let logits = unsafe { logits.part(share.clone()) };
         let groups = images[share].chunks(N::TOGETHER).zip(logits.chunks_mut(N::TOGETHER));
         for (images, logits) in groups {
-            infer_group(&inner, net, images, memory, logits);
+            infer_group(&inner, net, images, &mut memory[0], logits);
         }
     });
 }
 
+#[cfg(feature = "alloc")]
 /// Takes at most [`Network::TOGETHER`] images through the net.
 fn infer_group<N: Network, I: ReadAs<N::Image>>(
     cx: &Context,
@@ -303,6 +313,7 @@ pub(crate) fn with_references<N: Network, I: ReadAs<N::Image>, R>(
     f(&references[..images.len()])
 }
 
+#[cfg(feature = "alloc")]
 /// The share of `lane` in `count` things, of which lanes get equally many or one more.
 fn share(count: usize, lanes: usize, lane: usize) -> Range<usize> {
     count * lane / lanes..count * (lane + 1) / lanes

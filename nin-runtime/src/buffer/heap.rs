@@ -4,19 +4,8 @@ use alloc::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
-use super::LINE;
+use super::page;
 use crate::simd::CacheLineAligned;
-
-/// Whether the system gives huge pages to those who ask.
-const HAS_HUGE_PAGES: bool = cfg!(all(target_os = "linux", feature = "std", not(miri)));
-const HUGE_PAGE: usize = 2 << 20;
-
-/// The unit in which a buffer of so many bytes is aligned and sized. Weights and activations are streamed: with
-/// pages of 4 KiB, looking up addresses halves the bandwidth, and pages that lie anywhere crowd each other out of
-/// the second cache. So a buffer that fills half a huge page or more has whole ones to itself.
-pub(super) const fn page(bytes: usize) -> usize {
-    if HAS_HUGE_PAGES && bytes >= HUGE_PAGE / 2 { HUGE_PAGE } else { LINE }
-}
 
 /// A fixed number of floats, zero at first.
 pub(super) struct Heap {
@@ -72,7 +61,7 @@ impl Heap {
 /// Asks the system to back a large buffer with huge pages; it may refuse, which does no harm.
 #[cfg(all(target_os = "linux", feature = "std", not(miri)))]
 fn ask_for_huge_pages(start: NonNull<u8>, layout: Layout) {
-    if layout.align() == HUGE_PAGE {
+    if layout.align() == super::HUGE_PAGE {
         // SAFETY: the range is this process's own, page-aligned memory; the advice changes no bytes.
         unsafe { libc::madvise(start.as_ptr().cast(), layout.size(), libc::MADV_HUGEPAGE) };
     }

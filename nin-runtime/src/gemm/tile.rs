@@ -49,7 +49,7 @@ pub(super) unsafe fn run<
             }
         };
     }
-    heights!(1 2 3 4 5 6 7 8 9 10 11 12);
+    heights!(1 2 3 4 5 6 7 8 9 10);
 }
 
 #[expect(clippy::needless_range_loop, reason = "i and j are a tile's rows and columns throughout")]
@@ -67,18 +67,6 @@ unsafe fn tile<
     at: Place,
     ahead: &mut Requests,
 ) {
-    // Loops that are short enough unroll, and only then are the sums in registers.
-    let short = if R > 10 { R / 2 } else { R };
-    macro_rules! for_each_row {
-        ($i:ident, $body:block) => {{
-            for $i in 0..short {
-                $body
-            }
-            for $i in short..R {
-                $body
-            }
-        }};
-    }
     let vectors = P * PANEL / S::LANES;
     // Where vector `j` of a row stands in panels that are `panel` elements apart.
     let column = |j: usize, panel: usize| (j * S::LANES / PANEL) * panel + j * S::LANES % PANEL;
@@ -139,7 +127,7 @@ unsafe fn tile<
                                         column_sums[j] = column_sums[j] + weights[j];
                                     }
                                 }
-                                for_each_row!(i, {
+                                for i in 0..R {
                                     let (base, from) =
                                         if UNIT_K { (i / REACH, i % REACH) } else { (0, i) };
                                     if i > 0 {
@@ -151,7 +139,7 @@ unsafe fn tile<
                                     for j in 0..vectors {
                                         sums[i][j] = x.mul_add(weights[j], sums[i][j]);
                                     }
-                                });
+                                }
                                 // Behind the last turn they may lie outside their allocations.
                                 a = a.map(|a| a.wrapping_add(a_step));
                                 b = b.wrapping_add(b_step);
@@ -180,14 +168,15 @@ unsafe fn tile<
             }
         }
         // Stores take turns with what comes before them, since they use a port of the multiplications that follow.
+        // Loops this short unroll, and only then are the sums in registers.
         macro_rules! store {
             (|$sum:ident, $at:ident, $j:ident| $value:expr) => {
-                for_each_row!(i, {
+                for (i, row) in sums.iter().enumerate() {
                     for $j in 0..vectors {
-                        let ($sum, $at) = (sums[i][$j], c_at(i, $j));
+                        let ($sum, $at) = (row[$j], c_at(i, $j));
                         T::store(simd, gemm.c.add($at), $value);
                     }
-                })
+                }
             };
         }
         // What is added comes last: sums that start at zero wait for nothing.

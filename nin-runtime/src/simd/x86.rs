@@ -285,7 +285,7 @@ impl Simd for Avx512 {
     type Mask = __mmask16;
     const LANES: usize = 16;
     // At most 27 sums, three vectors of weights and one broadcast. Wide tiles load less for each multiplication.
-    const TILE_ROWS: &'static [usize] = &[10, 12, 9, 6];
+    const TILE_ROWS: &'static [usize] = &[8, 10, 9, 6];
 
     #[inline(always)]
     fn splat(self, x: f32) -> F32x16 {

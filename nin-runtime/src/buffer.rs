@@ -55,7 +55,7 @@ impl Buffer {
     /// system has them.
     #[must_use]
     pub const fn allocated_bytes(len: usize) -> usize {
-        let bytes = Self::bytes(len);
+        let bytes = len * size_of::<f32>();
         bytes.next_multiple_of(page(bytes))
     }
 }
@@ -105,6 +105,17 @@ mod tests {
             let clone = buffer.clone();
             drop(buffer);
             assert_eq!(clone.iter().sum::<f32>(), len as f32);
+        }
+    }
+
+    #[test]
+    fn buffers_take_the_bytes_that_are_stated() {
+        for bytes in [0, LINE, HUGE_PAGE / 2 - LINE, HUGE_PAGE / 2, HUGE_PAGE, 3 * HUGE_PAGE / 2] {
+            let floats = bytes / size_of::<f32>();
+            for len in floats.saturating_sub(1)..=floats + 1 {
+                let size = heap::Heap::layout(len).size();
+                assert_eq!(size, Buffer::allocated_bytes(len), "{len} floats");
+            }
         }
     }
 }

@@ -48,7 +48,7 @@ impl Heap {
         Self { start: start.cast(), len }
     }
 
-    fn layout(len: usize) -> Layout {
+    pub(super) fn layout(len: usize) -> Layout {
         let bytes = len.checked_mul(size_of::<f32>()).expect("a buffer that can be addressed");
         let page = page(bytes);
         bytes

@@ -208,9 +208,9 @@ impl<N: Network> Scratch<N> {
     }
 }
 
-#[cfg(feature = "alloc")]
 /// Memory that forward passes of many images work in, for each of the threads that are there when it
 /// is made.
+#[cfg(feature = "alloc")]
 pub struct BatchScratch<N> {
     /// Each thread's own.
     lanes: Vec<Buffer>,
@@ -249,12 +249,12 @@ pub fn forward<N: Network>(net: &N, image: &N::Image, scratch: &mut Scratch<N>) 
     logits
 }
 
-#[cfg(feature = "alloc")]
 /// The logits of many images, each to the bit as [`forward`] gives them: every thread takes its images
 /// through the whole net.
 ///
 /// # Panics
 /// If there are not as many logits as images.
+#[cfg(feature = "alloc")]
 pub fn forward_batch_into<N: Network, I: ReadAs<N::Image> + Sync>(
     net: &N,
     images: &[I],
@@ -282,8 +282,8 @@ pub fn forward_batch_into<N: Network, I: ReadAs<N::Image> + Sync>(
     });
 }
 
-#[cfg(feature = "alloc")]
 /// Takes at most [`Network::TOGETHER`] images through the net.
+#[cfg(feature = "alloc")]
 fn infer_group<N: Network, I: ReadAs<N::Image>>(
     cx: &Context,
     net: &N,
@@ -313,8 +313,8 @@ pub(crate) fn with_references<N: Network, I: ReadAs<N::Image>, R>(
     f(&references[..images.len()])
 }
 
-#[cfg(feature = "alloc")]
 /// The share of `lane` in `count` things, of which lanes get equally many or one more.
+#[cfg(feature = "alloc")]
 fn share(count: usize, lanes: usize, lane: usize) -> Range<usize> {
     count * lane / lanes..count * (lane + 1) / lanes
 }

@@ -14,12 +14,18 @@ pub(super) struct Place {
 /// Vectors that the widest tile has to a row; tiles with fewer leave the rest unused.
 const MAX_VECTORS: usize = 4;
 
-/// Rows that one pointer reaches: the address of each is the pointer and a multiple of the distance between rows
-/// that addressing modes have, 0, 1 or 2.
+/// Rows that one pointer stands for. The address of each is the pointer and 0, 1 or 2 times the distance between
+/// rows, which takes two registers for all pointers.
 const REACH: usize = 3;
 
+/// Pointers that the tallest tile takes.
+const POINTERS: usize = 4;
+
+/// How many products ahead a product with a transposed `A` asks for its own operands, which come from the second
+/// cache: multiplications that were scheduled for operands that are late cost their turns.
 const NEAR: usize = 8;
-/// Products between requests for what is read next.
+
+/// Of so many products, a power of two, one asks for what the caller will read next, if a line each is enough.
 const ASK_EVERY: usize = 4;
 
 /// Computes a tile of `height` rows, at most what [`Simd::TILE_ROWS`] says, or one less with the sums of B's
@@ -86,13 +92,14 @@ unsafe fn tile<
         let (a_step, b_step) = if UNIT_K { (1, PANEL) } else { (inner.a, inner.b) };
         let has_gaps = a_row > inner.count.next_multiple_of(LINE);
         let asks = !gemm.ahead.is_nothing();
-        let mut requests = ahead.of_tile::<P>(asking(gemm));
+        let mut requests = ahead.of_tile::<P>();
         for k0 in 0..outer.count {
             for k1 in 0..middle.count {
                 let a = a.add(k0 * outer.a + k1 * middle.a);
                 let mut b = b.add(k0 * outer.b + k1 * middle.b);
                 let next = a.wrapping_add(R * a_row);
-                let mut a = core::array::from_fn::<_, 4, _>(|i| a.wrapping_add(i * REACH * a_row));
+                let mut a =
+                    core::array::from_fn::<_, POINTERS, _>(|i| a.wrapping_add(i * REACH * a_row));
                 let mut left = inner.count;
                 while left > 0 {
                     let run = left.min(LINE);
@@ -108,13 +115,15 @@ unsafe fn tile<
                         }
                     }
                     macro_rules! products {
-                        ($k:ident, $($ask:tt)*) => {
-                            for $k in 0..run {
+                        ($asks:literal) => {
+                            for k in 0..run {
                                 let mut weights = [simd.splat(0.0); MAX_VECTORS];
                                 for j in 0..vectors {
                                     weights[j] = T::load(simd, b.add(column(j, gemm.b_panel)));
                                 }
-                                $($ask)*
+                                if $asks && requests.are_due(k) {
+                                    requests.make::<S, P, UNIT_K>(simd);
+                                }
                                 if !UNIT_K {
                                     simd.prefetch(a[0].wrapping_add(NEAR * a_step));
                                     for panel in 0..P {
@@ -147,14 +156,9 @@ unsafe fn tile<
                         };
                     }
                     if asks {
-                        products!(
-                            k,
-                            if k % ASK_EVERY == 0 {
-                                requests.make::<S, P, UNIT_K>(simd);
-                            }
-                        );
+                        products!(true);
                     } else {
-                        products!(_k,);
+                        products!(false);
                     }
                     left -= run;
                 }
@@ -202,18 +206,15 @@ unsafe fn tile<
     }
 }
 
-/// Products of a tile that ask for what the caller will read next.
-#[inline(always)]
-fn asking<T>(gemm: &Gemm<'_, T>) -> usize {
-    let [outer, middle, inner] = gemm.sum;
-    outer.count * middle.count * inner.count.div_ceil(ASK_EVERY)
-}
-
 /// What the caller will read next, as far as it has not been asked for. Products ask for their share in turn, since
 /// requests that come many at once make each other and the product's own operands wait.
 pub(super) struct Requests {
     a: Stream,
     b: Stream,
+    /// Of so many products one asks.
+    every: usize,
+    /// Products of a tile that ask.
+    asking: usize,
 }
 
 /// Elements that are asked for in turn, so many at a time.
@@ -229,7 +230,7 @@ impl Requests {
         let [a, b] = gemm.ahead.0;
         if gemm.ahead.is_nothing() {
             let nothing = Stream { next: gemm.a, step: 0 };
-            return Self { a: nothing, b: nothing };
+            return Self { a: nothing, b: nothing, every: 1, asking: 0 };
         }
         // A register tile asks for `A` with one stream, and for `B` with one a panel.
         let (outer_rows, inner_rows) = gemm.rows;
@@ -241,21 +242,29 @@ impl Requests {
             panels += rows * width;
             panel += width;
         }
-        let depth = asking(gemm);
-        let stream = |part: &[f32], streams: usize| Stream {
-            next: part.as_ptr(),
-            step: part.len().div_ceil((streams * depth).max(1)),
+        let [outer, middle, inner] = gemm.sum;
+        let asking = |every| outer.count * middle.count * inner.count.div_ceil(every);
+        let step = |part: &[f32], streams: usize, every| {
+            part.len().div_ceil((streams * asking(every)).max(1))
         };
-        Self { a: stream(a, tiles), b: stream(b, panels) }
+        // Whoever asks asks for one line of a stream, so that all must ask where lines are many.
+        let most = step(a, tiles, ASK_EVERY).max(step(b, panels, ASK_EVERY));
+        let every = if most <= LINE { ASK_EVERY } else { 1 };
+        let stream = |part: &[f32], streams| Stream {
+            next: part.as_ptr(),
+            step: step(part, streams, every),
+        };
+        Self { a: stream(a, tiles), b: stream(b, panels), every, asking: asking(every) }
     }
 
-    /// The requests that a tile of `P` panels makes, `depth` times.
+    /// The requests that a tile of `P` panels makes.
     #[inline(always)]
-    fn of_tile<const P: usize>(&mut self, depth: usize) -> TileRequests {
-        let (a, b, apart) = (self.a, self.b, self.b.step * depth);
-        self.a.next = a.next.wrapping_add(a.step * depth);
+    fn of_tile<const P: usize>(&mut self) -> TileRequests {
+        let Self { a, b, every, asking } = *self;
+        let apart = b.step * asking;
+        self.a.next = a.next.wrapping_add(a.step * asking);
         self.b.next = b.next.wrapping_add(P * apart);
-        TileRequests { a, b, apart }
+        TileRequests { a, b, apart, every }
     }
 }
 
@@ -264,9 +273,17 @@ struct TileRequests {
     b: Stream,
     /// Elements between the streams of `B`.
     apart: usize,
+    /// Of so many products, a power of two, one asks.
+    every: usize,
 }
 
 impl TileRequests {
+    /// Whether product `k` of a run asks.
+    #[inline(always)]
+    fn are_due(&self, k: usize) -> bool {
+        k & (self.every - 1) == 0
+    }
+
     /// Asks for what is due.
     #[inline(always)]
     fn make<S: Simd, const P: usize, const UNIT_K: bool>(&mut self, simd: S) {

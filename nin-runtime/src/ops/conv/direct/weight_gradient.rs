@@ -93,15 +93,17 @@ impl GradientTasks {
             Order::Planar => (shape.ci, 1),
             Order::ChannelsLast => (shape.kernel.0, shape.ci),
         };
-        // Two tasks a thread even out. Pairs of panels make the widest register tiles, and tasks
-        // of equal size need a number that divides the pairs.
-        let tasks = if threads == 1 { 1 } else { 2 * threads };
-        let pairs = shape.panels().div_ceil(2);
-        let by_panels = common_divisor(pairs, tasks);
+        // A task for each thread: more of them read the same pixels more often. One panel alone would make narrow
+        // register tiles.
+        let (panels, tasks) = (shape.panels(), threads);
+        let by_panels = (1..=tasks)
+            .rev()
+            .find(|&n| tasks.is_multiple_of(n) && panels.is_multiple_of(n) && panels / n >= 2)
+            .unwrap_or(1);
         let by_groups = common_divisor(groups, tasks / by_panels);
         let by_channels = tasks / by_panels / by_groups;
         Self {
-            panels: Shares { count: shape.panels(), share: 2 * pairs / by_panels },
+            panels: Shares { count: panels, share: panels / by_panels },
             groups: Shares::new(groups, by_groups),
             channels: Shares::new(channels, by_channels),
         }

@@ -325,15 +325,17 @@ impl<const R: usize, const P: usize, const UNIT_K: bool> Prefetch<R, P, UNIT_K> 
     fn run<S: Simd, T: Operand>(&mut self, simd: S, gemm: &Gemm<'_, T>) {
         let Finish { step, operand } = gemm.finish;
         self.runs -= 1;
-        let matrix = match step {
-            _ if self.runs < P => gemm.c.cast_const(),
-            Step::Gate if self.runs < 2 * P => operand,
-            _ => return,
-        };
+        let is_output = self.runs < P;
+        if !is_output && (step != Step::Gate || self.runs >= 2 * P) {
+            return;
+        }
         let turn = P - 1 - self.runs % P;
         let ask = |i: usize, j: usize| {
             let at = self.c + i * gemm.output.row + j * gemm.output.panel;
-            simd.prefetch(matrix.wrapping_add(at));
+            match is_output {
+                true => simd.prefetch_to_write(gemm.c.wrapping_add(at)),
+                false => simd.prefetch(operand.wrapping_add(at)),
+            }
         };
         if UNIT_K {
             // A row's panels are neighbours.

@@ -164,6 +164,23 @@ pub trait Simd: Copy + Send + Sync + 'static {
         let _ = p;
     }
 
+    /// Brings the cache line at `p`, which need not be valid, nearer, as one that will be written: no other processor
+    /// keeps a copy, for which the write would have to wait.
+    #[inline(always)]
+    fn prefetch_to_write<T>(self, p: *mut T) {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        // SAFETY: a prefetch of any address is harmless, and one that a processor does not know does nothing.
+        unsafe {
+            core::arch::asm!(
+                "prefetchw byte ptr [{}]",
+                in(reg) p,
+                options(nomem, nostack, preserves_flags)
+            );
+        }
+        #[cfg(any(miri, not(target_arch = "x86_64")))]
+        let _ = p;
+    }
+
     /// `p`, which the compiler takes to depend on `v`, so that it reads nothing there before it has computed `v`.
     /// It would otherwise read early, and keep more values than there are registers.
     #[inline(always)]

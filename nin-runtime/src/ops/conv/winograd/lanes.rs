@@ -13,6 +13,8 @@ use core::ops::Range;
 pub(super) struct Group {
     pub(super) first: usize,
     pub(super) panels: usize,
+    /// Whether the thread that multiplies has transformed all of the tiles itself.
+    pub(super) has_own_tiles: bool,
 }
 
 impl Group {
@@ -29,10 +31,12 @@ const LANES: usize = 2;
 const PAIR: usize = 2;
 
 impl Problem {
-    /// The panels from `first` on, at most `most`, whose transformed weights are one group's.
-    fn group_at(&self, first: usize, most: usize) -> Group {
+    /// The panels from `first` on, at most `most`, whose transformed weights are one group's, for the threads of a
+    /// pass.
+    fn group_at(&self, cx: &Context, first: usize, most: usize) -> Group {
         let end = (first / self.group + 1) * self.group;
-        Group { first, panels: most.min(end.min(self.panels()) - first) }
+        let panels = most.min(end.min(self.panels()) - first);
+        Group { first, panels, has_own_tiles: cx.threads() == 1 }
     }
 
     /// Multiply-adds of the products for so many images.
@@ -133,7 +137,7 @@ pub(super) fn for_each_group(
     if cx.threads() != LANES || !problem.has_lanes() {
         let mut first = 0;
         while first < panels {
-            let group = problem.group_at(first, panels);
+            let group = problem.group_at(cx, first, panels);
             stages(cx, group, work);
             first += group.panels;
         }
@@ -146,7 +150,7 @@ pub(super) fn for_each_group(
         let mut first = lane * panels / LANES + pair * PAIR;
         let end = lane_end.min(first + PAIR);
         while first < end {
-            let group = problem.group_at(first, end - first);
+            let group = problem.group_at(cx, first, end - first);
             stages(alone, group, work);
             first += group.panels;
         }

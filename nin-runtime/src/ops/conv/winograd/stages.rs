@@ -4,7 +4,7 @@ use super::tile::{Grid, IsEdge, MAX_POINTS, Tile};
 use super::tiling::{PerTile, Row, Tiling, for_each_tile};
 use super::{Group, Problem, spread};
 use crate::gemm::{Ahead, Axis, Finish, Gemm, Output};
-use crate::simd::{Kernel, PANEL, Simd, padded};
+use crate::simd::{Kernel, LINE, PANEL, Simd, padded};
 use crate::{Context, DisjointMut};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
@@ -118,6 +118,9 @@ impl<M: Scatter> PerTile for ScatterRow<'_, M> {
 
     #[inline(always)]
     unsafe fn tile<S: Simd>(&self, s: S, edge: IsEdge, t: usize, number: usize) {
+        /// How many cache lines of each point are on their way before they are written. A matrix for each
+        /// point is more streams than a processor follows by itself.
+        const AHEAD: usize = 2;
         let Field { data, size: (h, w), channels } = self.field;
         let rows = M::READ[usize::from(edge.0)].0;
         let columns = M::READ[usize::from(edge.1)].1;
@@ -129,6 +132,10 @@ impl<M: Scatter> PerTile for ScatterRow<'_, M> {
             // field as `inside` or the copy's tests say.
             unsafe {
                 let to = self.to.add(number * self.part.len() + c);
+                let next = to.wrapping_add(AHEAD * LINE);
+                for i in 0..M::Tile::TILE.0 * M::Tile::TILE.1 {
+                    s.prefetch_to_write(next.wrapping_add(i * point));
+                }
                 let to = Grid { start: to, row: M::Tile::TILE.1 * point, column: point };
                 if inside {
                     let start = data.as_ptr().add((self.y * w + x) * channels + from_c);
@@ -273,7 +280,7 @@ impl<W: Tile> PerTile for GatherRow<'_, W> {
                 // Outputs that come from memory are on their way while the tile is transformed.
                 for i in 0..rows {
                     for j in 0..valid {
-                        s.prefetch(self.y.add(at(i, j)));
+                        s.prefetch_to_write(self.y.add(at(i, j)));
                     }
                 }
                 W::output(s, edge, m, to);
@@ -314,9 +321,9 @@ pub(super) fn products(
     let apart = spread(tiles * co);
     assert!(m.len() >= problem.tiling.points() * apart);
     assert_eq!(u.len(), problem.weight_points());
-    let v = Points::new(v, tiles * ci);
-    let (start, u_apart) = problem.panel(group.first);
-    let u = Points { all: &u[start..], len: co * problem.ci, apart: u_apart };
+    let v = Points::new(v, tiles * ci, group.has_own_tiles);
+    let (start, apart_u) = problem.panel(group.first);
+    let u = Points { all: &u[start..], len: co * problem.ci, apart: apart_u, are_near: false };
     let m = DisjointMut::new(m);
     for_each_point(cx, problem, tiles * co, v, u, |point, ahead| {
         let tiles = problem.tiling.at(images, point);
@@ -354,7 +361,8 @@ pub(super) fn weight_products(
     let tiles = images * problem.tiles();
     let apart = spread(co * problem.ci);
     assert_eq!(du.len(), problem.tiling.points() * apart);
-    let (v, e) = (Points::new(v, tiles * ci), Points::new(e, tiles * co));
+    let v = Points::new(v, tiles * ci, false);
+    let e = Points::new(e, tiles * co, group.has_own_tiles);
     let du = DisjointMut::new(du);
     for_each_point(cx, problem, tiles * co, v, e, |point, ahead| {
         let tiles = problem.tiling.at(images, point);
@@ -385,15 +393,23 @@ struct Points<'a> {
     /// Elements of one of them, and from one to the next.
     len: usize,
     apart: usize,
+    /// Whether they were written just before, and are still in the second cache.
+    are_near: bool,
 }
 
 impl<'a> Points<'a> {
-    fn new(all: &'a [f32], len: usize) -> Self {
-        Self { all, len, apart: spread(len) }
+    fn new(all: &'a [f32], len: usize, are_near: bool) -> Self {
+        Self { all, len, apart: spread(len), are_near }
     }
 
     fn at(self, point: usize) -> &'a [f32] {
         &self.all[point * self.apart..][..self.len]
+    }
+
+    /// What of a point's matrix should be asked for. What is near comes in time without, and requests for it would
+    /// keep others waiting.
+    fn ahead(self, point: usize) -> &'a [f32] {
+        if self.are_near { &[] } else { self.at(point) }
     }
 }
 
@@ -414,7 +430,8 @@ fn for_each_point<'a>(
         let end = ((task + 1) * share).min(problem.tiling.points());
         for point in task * share..end {
             let next = point + 1;
-            let ahead = if next < end { Ahead([a.at(next), b.at(next)]) } else { Ahead::NOTHING };
+            let ahead =
+                if next < end { Ahead([a.ahead(next), b.ahead(next)]) } else { Ahead::NOTHING };
             f(point, ahead);
         }
     });

@@ -184,7 +184,7 @@ impl<W: Tile, T: Taps> Kernel for Panel<W, T> {
             if !self.past_caches {
                 let next = self.to.wrapping_add((c + AHEAD) * PANEL);
                 for point in 0..points {
-                    s.prefetch(next.wrapping_add(point * self.point));
+                    s.prefetch_to_write(next.wrapping_add(point * self.point));
                 }
             }
             for y in 0..rows {

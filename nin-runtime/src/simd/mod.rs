@@ -167,6 +167,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Brings the cache line at `p`, which need not be valid, nearer, as one that will be written: no other processor
     /// keeps a copy, for which the write would have to wait.
     #[inline(always)]
+    #[cfg_attr(
+        all(target_arch = "x86_64", not(miri)),
+        expect(clippy::pointers_in_nomem_asm_block, reason = "a hint reads and writes nothing")
+    )]
     fn prefetch_to_write<T>(self, p: *mut T) {
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         // SAFETY: a prefetch of any address is harmless, and one that a processor does not know does nothing.

@@ -14,7 +14,7 @@ mod sum;
 
 use super::column_sums::ColumnSums;
 use super::{ConvShape, InputGradient, Source, WeightGradient};
-use crate::simd::{Element, Format, Kernel, PANEL, Simd, as_f32, padded};
+use crate::simd::{Element, Format, Kernel, LINE, PANEL, Simd, as_f32, padded};
 use crate::{Context, DisjointMut};
 use core::ops::Range;
 use lists::{ChannelLists, LIST, MAX_CHANNELS, PixelLists};
@@ -225,6 +225,38 @@ struct Pixels<'a> {
     panel: usize,
 }
 
+/// What a chunk's sums ask for of the next chunk, a share each: pixels that come from memory would stall all sums that
+/// are the first to read them.
+struct Ahead<'a> {
+    x: &'a [f32],
+    dy: &'a [f32],
+    /// Elements of a share, and pixels of the gradient.
+    elements: usize,
+    pixels: usize,
+}
+
+impl<'a> Ahead<'a> {
+    fn new(x: &'a [f32], dy: &'a [f32], shares: usize) -> Self {
+        let elements = x.len().div_ceil(shares).next_multiple_of(LINE);
+        Self { x, dy, elements, pixels: CHUNK.div_ceil(shares) }
+    }
+
+    /// Asks for a share; of the gradient, whose pixels are `row` elements apart, for some channels.
+    #[inline(always)]
+    fn ask<S: Simd>(&mut self, s: S, row: usize, channels: &Range<usize>) {
+        let (x, rest) = self.x.split_at(self.elements.min(self.x.len()));
+        self.x = rest;
+        x.chunks(LINE).for_each(|line| s.prefetch_to_second(line.as_ptr()));
+        let (dy, rest) = self.dy.split_at((self.pixels * row).min(self.dy.len()));
+        self.dy = rest;
+        for pixel in dy.chunks_exact(row) {
+            pixel[channels.clone()]
+                .chunks(LINE)
+                .for_each(|line| s.prefetch_to_second(line.as_ptr()));
+        }
+    }
+}
+
 /// The weights' gradient of some output channels.
 struct WeightPart<'a> {
     input_channels: usize,
@@ -246,19 +278,25 @@ impl Kernel for WeightPart<'_> {
     fn run<S: Simd>(mut self, s: S) {
         let ci = padded(self.input_channels);
         let Pixels { x, row, panel } = self.x;
-        let chunks = self.dy.chunks(CHUNK * self.dy_row).zip(x.chunks(CHUNK * ci));
-        for (i, (dy, x)) in chunks.enumerate() {
+        let mut chunks = self.dy.chunks(CHUNK * self.dy_row).zip(x.chunks(CHUNK * ci)).peekable();
+        let mut is_first = true;
+        while let Some((dy, x)) = chunks.next() {
             let first = self.channels.start;
             self.lists.fill(s, dy, self.dy_row, first, row);
             ColumnSums { x: dy, stride: self.dy_row, first, sums: self.db }.run(s);
-            for Width { panels, count } in Width::shares(s, ci / PANEL, CHUNK * PANEL) {
+            let shares = Width::shares(s, ci / PANEL, CHUNK * PANEL);
+            let (x_next, dy_next) = chunks.peek().map_or((&[][..], &[][..]), |&(dy, x)| (x, dy));
+            let mut ahead = Ahead::new(x_next, dy_next, shares.len() * self.channels.len());
+            for Width { panels, count } in shares {
                 let rows = Rows { start: x[panels * panel..].as_ptr(), panel };
                 for (channel, sums) in self.sums.chunks_exact_mut(ci).enumerate() {
+                    ahead.ask(s, self.dy_row, &self.channels);
                     let to = &mut sums[panels * PANEL..(panels + count) * PANEL];
                     // SAFETY: places are those of the chunk's pixels, each a row of its panels.
-                    unsafe { rows.sum(s, self.lists.get(channel), count, i > 0, None, to) };
+                    unsafe { rows.sum(s, self.lists.get(channel), count, !is_first, None, to) };
                 }
             }
+            is_first = false;
         }
         if !self.dy.is_empty() {
             self.add_transposed(s, ci);

@@ -20,7 +20,11 @@ impl Width {
     /// Shares `panels` panels, of `len` elements each, in nearly equal widths: as wide as leaves the rows in
     /// the first cache, and two at least, for what each value of a list costs besides.
     #[inline(always)]
-    pub(super) fn shares<S: Simd>(_: S, panels: usize, len: usize) -> impl Iterator<Item = Self> {
+    pub(super) fn shares<S: Simd>(
+        _: S,
+        panels: usize,
+        len: usize,
+    ) -> impl ExactSizeIterator<Item = Self> {
         let most = if S::LANES < 8 { 2 } else { 4 };
         let widest = (NEAR / (4 * len)).clamp(2, most);
         let shares = panels.div_ceil(widest);

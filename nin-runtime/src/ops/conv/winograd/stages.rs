@@ -24,6 +24,8 @@ pub(super) trait Scatter: Send + Sync + 'static {
     type Tile: Tile;
     /// Rows and columns that a tile reads, and one at the edges.
     const READ: [(usize, usize); 2];
+    /// Whether no two tiles read the same, so that a tile finds nothing near unless the last one asked for it.
+    const READS_ONCE: bool;
     unsafe fn map<S: Simd>(s: S, edge: IsEdge, from: Grid<*const f32>, to: Grid<*mut f32>);
 }
 
@@ -33,6 +35,7 @@ pub(super) struct OfInput<W>(PhantomData<W>);
 impl<W: Tile> Scatter for OfInput<W> {
     type Tile = W;
     const READ: [(usize, usize); 2] = [W::TILE, W::EDGE_TILE];
+    const READS_ONCE: bool = false;
 
     #[inline(always)]
     unsafe fn map<S: Simd>(s: S, edge: IsEdge, from: Grid<*const f32>, to: Grid<*mut f32>) {
@@ -47,6 +50,7 @@ pub(super) struct OfGradient<W>(PhantomData<W>);
 impl<W: Tile> Scatter for OfGradient<W> {
     type Tile = W;
     const READ: [(usize, usize); 2] = [W::OUTPUT, W::EDGE_OUTPUT];
+    const READS_ONCE: bool = true;
 
     #[inline(always)]
     unsafe fn map<S: Simd>(s: S, edge: IsEdge, from: Grid<*const f32>, to: Grid<*mut f32>) {
@@ -139,6 +143,14 @@ impl<M: Scatter> PerTile for ScatterRow<'_, M> {
                 let to = Grid { start: to, row: M::Tile::TILE.1 * point, column: point };
                 if inside {
                     let start = data.as_ptr().add((self.y * w + x) * channels + from_c);
+                    if M::READS_ONCE {
+                        let next = start.wrapping_add(columns * channels);
+                        for i in 0..rows {
+                            for j in 0..columns {
+                                s.prefetch(next.wrapping_add((i * w + j) * channels));
+                            }
+                        }
+                    }
                     M::map(s, edge, Grid { start, row: w * channels, column: channels }, to);
                     continue;
                 }

@@ -12,6 +12,7 @@ mod cases;
 mod rt {
     pub use core::clone::Clone;
     pub use core::marker::Copy;
+    pub use core::option::Option::{self, None, Some};
     pub use nin_runtime::ops::conv::winograd::Transform;
     pub use nin_runtime::simd::Vector;
 }

@@ -17,6 +17,7 @@ use std::fmt;
 use cook_toom::CookToom;
 use matrix::Matrix;
 use program::Program;
+use rational::Rational;
 
 pub(crate) use accuracy::relative_error;
 pub(crate) use cook_toom::{MAX_TILE, Size};
@@ -80,6 +81,12 @@ impl Transform {
 
     pub(crate) fn program(&self, map: Map) -> &Program {
         &self.programs[map as usize]
+    }
+
+    /// The point at which A gives the sum of its inputs, if there is one: where x is 1, so are all its powers.
+    pub(crate) fn sum(&self) -> Option<usize> {
+        let CookToom { m, at, .. } = &self.matrices;
+        (0..self.matrices.tile()).find(|&i| (0..*m).all(|j| at[(j, i)] == Rational::ONE))
     }
 }
 

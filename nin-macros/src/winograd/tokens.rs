@@ -12,6 +12,10 @@ pub(crate) fn transform_impl(name: &Ident, size: Size) -> TokenStream {
     let transform = Transform::new(size);
     let doc = format!(" {transform}");
     let [m, r, t] = [size.m, size.r, size.tile()].map(Literal::usize_unsuffixed);
+    let sum = match transform.sum().map(Literal::usize_unsuffixed) {
+        Some(point) => quote!(rt::Some(#point)),
+        None => quote!(rt::None),
+    };
     let methods = Map::ALL.map(|map| method(map.name(), transform.program(map)));
     quote! {
         #[doc = #doc]
@@ -19,6 +23,7 @@ pub(crate) fn transform_impl(name: &Ident, size: Size) -> TokenStream {
         struct #name;
 
         impl rt::Transform<#m, #r, #t> for #name {
+            const SUM: rt::Option<usize> = #sum;
             #(#methods)*
         }
     }
@@ -130,6 +135,7 @@ mod tests {
             struct F2x3;
 
             impl rt::Transform<2, 3, 4> for F2x3 {
+                const SUM: rt::Option<usize> = rt::Some(1);
                 #[inline(always)]
                 fn input<V: rt::Vector>(x: [V; 4]) -> [V; 4] {
                     let [x0, x1, x2, x3] = x;

@@ -140,14 +140,17 @@ impl WeightGradient<'_> {
         self.check(dw, db);
         let shape = self.shape;
         let problem = Problem::forward::<W>(shape);
-        bias_gradient(cx, padded(shape.co), self.dy, db);
+        let sum_point = W::SUM.map(|at| problem.tiling.point(at));
+        if sum_point.is_none() {
+            bias_gradient(cx, padded(shape.co), self.dy, db);
+        }
         let (per_pass, per_sum) = (problem.images_per_pass(self.n), problem.images_per_sum(self.n));
         check_work(work, shape.winograd_weight_gradient_work::<W>(self.n));
         let (phases, work) = work.split_at_mut(per_pass * shape.phases_len());
         let pass_points = problem.input_points(per_pass);
         let (v, work) = work.split_at_mut(problem.passes_per_sum(self.n) * pass_points);
         let (len, panel) = (shape.output_len(), shape.depth() * PANEL);
-        let dw = DisjointMut::new(dw);
+        let (dw, db) = (DisjointMut::new(dw), DisjointMut::new(db));
         for first in (0..self.n).step_by(per_sum.max(1)) {
             // The images of a sum, and those of each pass over them.
             let images = per_sum.min(self.n - first);
@@ -168,12 +171,14 @@ impl WeightGradient<'_> {
                         size: problem.output,
                         channels: padded(problem.co),
                     };
-                    let part = part.clone();
                     let tiling = (problem.tiling, (0, 0));
-                    scatter::<OfGradient<W>>(cx, images, tiling, field, part, e);
-                    weight_products(cx, images, (&problem, group), (v, e), i > 0, du);
+                    scatter::<OfGradient<W>>(cx, images, tiling, field, part.clone(), e);
+                    // SAFETY: the groups have different panels.
+                    let db = W::SUM.map(|_| unsafe { db.part(part.clone()) });
+                    let sums = sum_point.zip(db);
+                    weight_products(cx, images, (&problem, group), (v, e), i > 0, du, sums);
                 }
-                // SAFETY: the groups have different panels.
+                // SAFETY: as above.
                 let dw = unsafe { dw.part(panels.start * panel..panels.end * panel) };
                 weights::add_gradient::<W>(cx, shape, (&problem, group), du, dw);
             });

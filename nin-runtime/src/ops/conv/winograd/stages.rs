@@ -360,7 +360,8 @@ pub(super) fn products(
 }
 
 /// `dU = Vᵀ·E` at each point for a group of output channels, or added to what stands there:
-/// `[points][tiles][ci]ᵀ · [points][tiles][channels of the group]`, in the layout of U's group.
+/// `[points][tiles][ci]ᵀ · [points][tiles][channels of the group]`, in the layout of U's group. Adds the sums of E
+/// over the tiles at a point to what stands beside its number, one for each channel of the group.
 pub(super) fn weight_products(
     cx: &Context,
     images: usize,
@@ -368,6 +369,7 @@ pub(super) fn weight_products(
     (v, e): (&[f32], &[f32]),
     accumulate: bool,
     du: &mut [f32],
+    sums: Option<(usize, &mut [f32])>,
 ) {
     let (ci, co) = (padded(problem.ci), group.channels());
     let tiles = images * problem.tiles();
@@ -376,6 +378,10 @@ pub(super) fn weight_products(
     let v = Points::new(v, tiles * ci, false);
     let e = Points::new(e, tiles * co, group.has_own_tiles);
     let du = DisjointMut::new(du);
+    let sums = sums.map(|(at, sums)| {
+        assert_eq!(sums.len(), co);
+        (at, DisjointMut::new(sums))
+    });
     for_each_point(cx, problem, tiles * co, v, e, |point, ahead| {
         let tiles = problem.tiling.at(images, point);
         let gemm = Gemm {
@@ -391,9 +397,12 @@ pub(super) fn weight_products(
             output: Output { outer: 0, row: PANEL, panel: problem.ci * PANEL },
             finish: if accumulate { Finish::ACCUMULATE } else { Finish::NOTHING },
             ahead,
-            column_sums: core::ptr::null_mut(),
+            column_sums: match &sums {
+                Some((at, sums)) if *at == point => sums.as_mut_ptr(),
+                _ => core::ptr::null_mut(),
+            },
         };
-        // SAFETY: lengths were checked, and each point's matrix is written once.
+        // SAFETY: lengths were checked, each point's matrix is written once, and one point adds the sums.
         unsafe { gemm.run_transposed(cx.isa()) };
     });
 }

@@ -12,6 +12,7 @@ pub(in crate::ops::conv) mod rt {
     pub use crate::simd::Vector;
     pub use core::clone::Clone;
     pub use core::marker::Copy;
+    pub use core::option::Option::{self, None, Some};
 }
 
 nin_macros::transforms!(F2x3, F3x3, F4x3, F6x3, F2x5, F4x5, F2x7);

@@ -11,6 +11,9 @@ use core::marker::PhantomData;
 pub trait Transform<const M: usize, const R: usize, const T: usize>:
     Copy + Send + Sync + 'static
 {
+    /// The point at which A gives the sum of the outputs' gradients, if there is one.
+    const SUM: Option<usize>;
+
     /// Bᵀ: inputs to points.
     fn input<V: Vector>(x: [V; T]) -> [V; T];
     /// G: weights to points.
@@ -62,6 +65,8 @@ pub unsafe trait Tile: Copy + Send + Sync + 'static {
     const EDGE_OUTPUT: (usize, usize);
     /// Its inputs and points.
     const EDGE_TILE: (usize, usize);
+    /// The point, of those that all tiles have, at which E is the sum of dY, if there is one.
+    const SUM: Option<(usize, usize)>;
 
     /// V = Bᵀ·X·B: a tile of inputs to points.
     unsafe fn input<S: Simd>(s: S, edge: IsEdge, x: Grid<*const f32>, v: Grid<*mut f32>);
@@ -154,6 +159,10 @@ unsafe impl<
     };
     const EDGE_OUTPUT: (usize, usize) = Self::OUTPUT;
     const EDGE_TILE: (usize, usize) = Self::TILE;
+    const SUM: Option<(usize, usize)> = match (Rows::SUM, Columns::SUM) {
+        (Some(row), Some(column)) => Some((row, column)),
+        _ => None,
+    };
 
     separable!(input(IsEdge): RT, CT => RT, CT);
     separable!(weight(): RR, CR => RT, CT);
@@ -210,6 +219,14 @@ unsafe impl<Whole: Tile, Right: Tile, Bottom: Tile, Corner: Tile> Tile
         assert!(same(Right::KERNEL, kernel) && same(Bottom::KERNEL, kernel), "one kernel");
         assert!(same(Corner::KERNEL, kernel), "one kernel");
         Corner::TILE
+    };
+    const SUM: Option<(usize, usize)> = match (Whole::SUM, Right::SUM, Bottom::SUM, Corner::SUM) {
+        (Some(sum), Some(right), Some(bottom), Some(corner))
+            if same(sum, right) && same(sum, bottom) && same(sum, corner) =>
+        {
+            Some(sum)
+        }
+        _ => None,
     };
 
     at_edges!(input);

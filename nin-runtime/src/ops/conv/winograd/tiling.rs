@@ -44,6 +44,11 @@ impl Tiling {
         self.points.0 * self.points.1
     }
 
+    /// The number of a point among those of a tile.
+    pub(super) const fn point(&self, (row, column): (usize, usize)) -> usize {
+        row * self.points.1 + column
+    }
+
     /// A row of tiles of one of `images` images.
     pub(super) fn row(&self, images: usize, image: usize, row: usize) -> Row {
         let (rows, columns) = self.whole;

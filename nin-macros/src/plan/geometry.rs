@@ -104,9 +104,9 @@ impl Problem {
 
     /// Elements of work space for transformed gradients of their outputs, and of the weights.
     fn gradients_work(&self, images: usize) -> usize {
-        let (group, pairs) = self.sizes();
-        let work = |panels| self.output_points(images, panels) + self.group_points(panels);
-        work(group).max(pairs * work(PAIR))
+        let panels = PAIR.min(padded(self.co) / PANEL);
+        let lanes = self.sizes().1.max(1);
+        lanes * (self.output_points(images, panels) + self.group_points(panels))
     }
 
     /// Panels of output channels that go through the last stages together.

@@ -27,8 +27,9 @@ impl Group {
 /// Threads that have work space of their own, and parts of equal size that images or panels then have.
 const LANES: usize = 2;
 
-/// Panels of such a group: a pair makes the widest register tiles.
-const PAIR: usize = 2;
+/// Panels of such a group: a pair makes the widest register tiles. So many have gradients of their transformed weights
+/// at a time on any number of threads: more of these would leave the second cache before they are transformed back.
+pub(super) const PAIR: usize = 2;
 
 impl Problem {
     /// The panels from `first` on, at most `most`, whose transformed weights are one group's, for the threads of a
@@ -81,9 +82,9 @@ impl Problem {
 
     /// Elements of work space for transformed gradients of the outputs of `images` images, and of the weights.
     pub(super) const fn gradients_work(&self, images: usize) -> usize {
-        let (group, pairs) = self.sizes();
-        let whole = self.output_points(images, group) + self.group_points(group);
-        larger(whole, pairs * (self.output_points(images, PAIR) + self.group_points(PAIR)))
+        let panels = if PAIR < self.panels() { PAIR } else { self.panels() };
+        let lanes = if self.has_lanes() { LANES } else { 1 };
+        lanes * (self.output_points(images, panels) + self.group_points(panels))
     }
 
     /// Panels of the first group, which no other exceeds, and pairs that threads have at a time.
@@ -122,14 +123,14 @@ pub(super) fn for_each_pass(
     });
 }
 
-/// Calls `stages` for groups with all panels of output channels, each with work space.
+/// Calls `stages` for groups with all panels of output channels, at most `most` at a time, each with work space.
 ///
 /// Either a thread takes a pair of panels through all stages, so that no other reads what it wrote; or the
 /// threads share each stage of each group.
 pub(super) fn for_each_group(
     cx: &Context,
     problem: &Problem,
-    images: usize,
+    (images, most): (usize, usize),
     work: &mut [f32],
     stages: impl Fn(&Context, Group, &mut [f32]) + Sync,
 ) {
@@ -137,7 +138,7 @@ pub(super) fn for_each_group(
     if cx.threads() != LANES || !problem.has_lanes() {
         let mut first = 0;
         while first < panels {
-            let group = problem.group_at(cx, first, panels);
+            let group = problem.group_at(cx, first, most);
             stages(cx, group, work);
             first += group.panels;
         }

@@ -1,6 +1,6 @@
 //! The passes: forward, the input's gradient, the weights' gradient.
 
-use super::lanes::{for_each_group, for_each_pass};
+use super::lanes::{PAIR, for_each_group, for_each_pass};
 use super::phases::rearrange;
 use super::stages::{
     Epilogue, Field, OfGradient, OfInput, gather, products, scatter, weight_products,
@@ -69,7 +69,7 @@ impl Forward<'_> {
             transform_input::<W>(cx, shape, self.x, (first, images), phases, v);
             // SAFETY: the passes have different images.
             let y = DisjointMut::new(unsafe { y.part(first * len..(first + images) * len) });
-            for_each_group(cx, &problem, images, m, |cx, group, m| {
+            for_each_group(cx, &problem, (images, problem.group), m, |cx, group, m| {
                 products(cx, images, (&problem, group), v, transformed, m);
                 // SAFETY: the groups have different channels.
                 unsafe { gather::<W>(cx, images, (&problem, group), m, epilogue, &y) };
@@ -115,7 +115,7 @@ impl InputGradient<'_> {
             // SAFETY: the passes have different images.
             let dx = unsafe { dx.part(first * input..(first + images) * input) };
             let dx = DisjointMut::new(dx);
-            for_each_group(cx, &problem, images, m, |cx, group, m| {
+            for_each_group(cx, &problem, (images, problem.group), m, |cx, group, m| {
                 products(cx, images, (&problem, group), v, transformed, m);
                 // SAFETY: the groups have different channels.
                 unsafe { gather::<W>(cx, images, (&problem, group), m, gate, &dx) };
@@ -160,7 +160,7 @@ impl WeightGradient<'_> {
                 transform_input::<W>(cx, shape, self.x, (first + i, images), phases, v);
             }
             let v = &*v;
-            for_each_group(cx, &problem, images, work, |cx, group, work| {
+            for_each_group(cx, &problem, (images, PAIR), work, |cx, group, work| {
                 let panels = group.first..group.first + group.panels;
                 let part = panels.start * PANEL..panels.end * PANEL;
                 let (e, du) = work.split_at_mut(problem.output_points(per_pass, group.panels));

@@ -84,12 +84,12 @@ fn rearrange_row(
     }
     if inside > 0 {
         let from = &x[start + first * stride - padding..][..inside * stride];
-        spread(from, stride, &mut to[first * channels..], channels);
+        copy_apart(from, stride, &mut to[first * channels..], channels);
     }
 }
 
 /// Copies `stride` values at a time to places that are `apart` elements apart; for the usual strides without a call.
-fn spread(from: &[f32], stride: usize, to: &mut [f32], apart: usize) {
+fn copy_apart(from: &[f32], stride: usize, to: &mut [f32], apart: usize) {
     macro_rules! by_stride {
         ($($stride:literal)*) => {
             match stride {

@@ -174,8 +174,7 @@ impl WeightGradient<'_> {
                     let tiling = (problem.tiling, (0, 0));
                     scatter::<OfGradient<W>>(cx, images, tiling, field, part.clone(), e);
                     // SAFETY: the groups have different panels.
-                    let db = W::SUM.map(|_| unsafe { db.part(part.clone()) });
-                    let sums = sum_point.zip(db);
+                    let sums = sum_point.map(|at| (at, unsafe { db.part(part.clone()) }));
                     weight_products(cx, images, (&problem, group), (v, e), i > 0, du, sums);
                 }
                 // SAFETY: as above.

@@ -85,10 +85,6 @@ pub(crate) struct Ahead<'a>(pub(crate) [&'a [f32]; 2]);
 
 impl Ahead<'_> {
     pub(crate) const NOTHING: Self = Self([&[], &[]]);
-
-    fn is_nothing(&self) -> bool {
-        self.0.iter().all(|part| part.is_empty())
-    }
 }
 
 /// A product to compute; see the module's page for the meaning of the strides.

@@ -2,6 +2,7 @@
 
 use super::{Finish, Gemm, Operand, Step, width};
 use crate::simd::{LINE, PANEL, Simd, Vector};
+use core::ops::Range;
 
 /// Where a tile stands: its first row and panel.
 #[derive(Clone, Copy)]
@@ -25,8 +26,8 @@ const POINTERS: usize = 4;
 /// cache: multiplications that were scheduled for operands that are late cost their turns.
 const NEAR: usize = 8;
 
-/// Of so many products, a power of two, one asks for what the caller will read next, if a line each is enough.
-const ASK_EVERY: usize = 4;
+/// Of so many products, a power of two, one asks for what the caller will read next.
+const ASK_EVERY: usize = 8;
 
 /// Computes a tile of `height` rows, at most what [`Simd::TILE_ROWS`] says, or one less with the sums of B's
 /// columns.
@@ -80,7 +81,7 @@ unsafe fn tile<
     let c_offset = at.outer * output.outer + at.inner * output.row + at.panel * output.panel;
     let c_at = |i: usize, j: usize| c_offset + i * output.row + column(j, output.panel);
 
-    let mut prefetch = Prefetch::<R, P, UNIT_K>::new(gemm, c_offset);
+    let prefetch = Prefetch::<R, P, UNIT_K>::new(gemm, c_offset);
     let mut sums = [[simd.splat(0.0); MAX_VECTORS]; R];
     let mut column_sums = [simd.splat(0.0); MAX_VECTORS];
     // SAFETY: the caller vouches for every address that counts and strides give.
@@ -91,8 +92,10 @@ unsafe fn tile<
         let a_row = if UNIT_K { gemm.a_rows.1 } else { 1 };
         let (a_step, b_step) = if UNIT_K { (1, PANEL) } else { (inner.a, inner.b) };
         let has_gaps = a_row > inner.count.next_multiple_of(LINE);
-        let asks = !gemm.ahead.is_nothing();
-        let mut requests = ahead.of_tile::<P>();
+        let asks = ahead.are_left();
+        // The first panels' tiles read `A` from afar, and leave it in the second cache for the others.
+        let asks_for_a = UNIT_K && at.panel == 0;
+        let mut to_come = outer.count * middle.count * inner.count;
         for k0 in 0..outer.count {
             for k1 in 0..middle.count {
                 let a = a.add(k0 * outer.a + k1 * middle.a);
@@ -102,10 +105,14 @@ unsafe fn tile<
                     core::array::from_fn::<_, POINTERS, _>(|i| a.wrapping_add(i * REACH * a_row));
                 let mut left = inner.count;
                 while left > 0 {
-                    let run = left.min(LINE);
-                    prefetch.run(simd, gemm);
+                    // Where nothing is asked for with each line, runs are long.
+                    let run = match to_come.checked_sub(prefetch.last) {
+                        Some(quiet @ 1..) if !asks_for_a => left.min(quiet),
+                        _ => left.min(LINE),
+                    };
+                    prefetch.run(simd, gemm, to_come);
                     let done = inner.count - left;
-                    if UNIT_K && done < a_row {
+                    if asks_for_a && done < a_row {
                         // The next tile's lines, so that they are near when it starts: in the order in which they
                         // lie, if its rows leave no gaps.
                         for i in 0..R {
@@ -121,8 +128,8 @@ unsafe fn tile<
                                 for j in 0..vectors {
                                     weights[j] = T::load(simd, b.add(column(j, gemm.b_panel)));
                                 }
-                                if $asks && requests.are_due(k) {
-                                    requests.make::<S, P, UNIT_K>(simd);
+                                if $asks && k.is_multiple_of(ASK_EVERY) {
+                                    ahead.make::<S, UNIT_K>(simd);
                                 }
                                 if !UNIT_K {
                                     simd.prefetch(a[0].wrapping_add(NEAR * a_step));
@@ -161,6 +168,7 @@ unsafe fn tile<
                         products!(false);
                     }
                     left -= run;
+                    to_come -= run;
                 }
             }
         }
@@ -208,97 +216,63 @@ unsafe fn tile<
 
 /// What the caller will read next, as far as it has not been asked for. Products ask for their share in turn, since
 /// requests that come many at once make each other and the product's own operands wait.
-pub(super) struct Requests {
-    a: Stream,
-    b: Stream,
-    /// Of so many products one asks.
-    every: usize,
-    /// Products of a tile that ask.
-    asking: usize,
-}
+pub(super) struct Requests([Stream; 2]);
 
-/// Elements that are asked for in turn, so many at a time.
-#[derive(Clone, Copy)]
+/// Cache lines that are asked for in turn, so many at a time.
 struct Stream {
     next: *const f32,
-    step: usize,
+    end: *const f32,
+    lines: usize,
 }
 
 impl Requests {
     #[inline(always)]
     pub(super) fn new<S: Simd, T: Operand>(gemm: &Gemm<'_, T>) -> Self {
-        let [a, b] = gemm.ahead.0;
-        if gemm.ahead.is_nothing() {
-            let nothing = Stream { next: gemm.a, step: 0 };
-            return Self { a: nothing, b: nothing, every: 1, asking: 0 };
-        }
-        // A register tile asks for `A` with one stream, and for `B` with one a panel.
-        let (outer_rows, inner_rows) = gemm.rows;
-        let (mut tiles, mut panels, mut panel) = (0, 0, 0);
-        while panel < gemm.panels {
+        // Processors read two streams ahead by themselves where one would have to do with less.
+        let halves = |part: &'_ [f32]| part.len() / LINE / 2 * LINE;
+        let parts = match gemm.ahead.0 {
+            [lone, []] | [[], lone] => lone.split_at(halves(lone)).into(),
+            both => both,
+        };
+        let is_empty = parts.iter().all(|part| part.is_empty());
+        let (mut tiles, mut panel) = (0, 0);
+        while !is_empty && panel < gemm.panels {
             let width = width::<S>(gemm.panels - panel);
-            let rows = outer_rows * inner_rows.div_ceil(S::TILE_ROWS[width - 1]);
-            tiles += rows;
-            panels += rows * width;
+            tiles += gemm.rows.0 * gemm.rows.1.div_ceil(S::TILE_ROWS[width - 1]);
             panel += width;
         }
         let [outer, middle, inner] = gemm.sum;
-        let asking = |every| outer.count * middle.count * inner.count.div_ceil(every);
-        let step = |part: &[f32], streams: usize, every| {
-            part.len().div_ceil((streams * asking(every)).max(1))
-        };
-        // Whoever asks asks for one line of a stream, so that all must ask where lines are many.
-        let most = step(a, tiles, ASK_EVERY).max(step(b, panels, ASK_EVERY));
-        let every = if most <= LINE { ASK_EVERY } else { 1 };
-        let stream = |part: &[f32], streams| Stream {
-            next: part.as_ptr(),
-            step: step(part, streams, every),
-        };
-        Self { a: stream(a, tiles), b: stream(b, panels), every, asking: asking(every) }
+        let times = tiles * outer.count * middle.count * inner.count.div_ceil(ASK_EVERY);
+        Self(parts.map(|part| {
+            let Range { start, end } = part.as_ptr_range();
+            let lines = part.len().div_ceil(LINE).div_ceil(times.max(1));
+            Stream { next: start, end, lines }
+        }))
     }
 
-    /// The requests that a tile of `P` panels makes.
+    /// Whether there is something to ask for.
     #[inline(always)]
-    fn of_tile<const P: usize>(&mut self) -> TileRequests {
-        let Self { a, b, every, asking } = *self;
-        let apart = b.step * asking;
-        self.a.next = a.next.wrapping_add(a.step * asking);
-        self.b.next = b.next.wrapping_add(P * apart);
-        TileRequests { a, b, apart, every }
-    }
-}
-
-struct TileRequests {
-    a: Stream,
-    b: Stream,
-    /// Elements between the streams of `B`.
-    apart: usize,
-    /// Of so many products, a power of two, one asks.
-    every: usize,
-}
-
-impl TileRequests {
-    /// Whether product `k` of a run asks.
-    #[inline(always)]
-    fn are_due(&self, k: usize) -> bool {
-        k & (self.every - 1) == 0
+    fn are_left(&self) -> bool {
+        self.0.iter().any(|stream| stream.next < stream.end)
     }
 
     /// Asks for what is due.
     #[inline(always)]
-    fn make<S: Simd, const P: usize, const UNIT_K: bool>(&mut self, simd: S) {
-        // Processors drop requests for the second cache alone while they take its prefetches for useless. The
-        // first one has room for all only where B's panels pass through it and do not stay.
-        let ask = |line| match UNIT_K {
-            true => simd.prefetch_to_second(line),
-            false => simd.prefetch(line),
-        };
-        ask(self.a.next);
-        for panel in 0..P {
-            ask(self.b.next.wrapping_add(panel * self.apart));
+    fn make<S: Simd, const UNIT_K: bool>(&mut self, simd: S) {
+        for Stream { next, end, lines } in &mut self.0 {
+            for _ in 0..*lines {
+                if *next >= *end {
+                    break;
+                }
+                // Processors drop requests for the second cache alone while they take its prefetches for useless.
+                // The first one has room for all only where B's panels pass through it and do not stay.
+                match UNIT_K {
+                    true => simd.prefetch_to_second(*next),
+                    false => simd.prefetch(*next),
+                }
+                *next = next.wrapping_add(LINE);
+            }
         }
-        self.a.next = self.a.next.wrapping_add(self.a.step);
-        self.b.next = self.b.next.wrapping_add(self.b.step);
     }
 }
 
@@ -307,8 +281,8 @@ impl TileRequests {
 ///
 /// Lines are asked for in the order in which they lie, since the processor's own prefetches then run ahead.
 struct Prefetch<const R: usize, const P: usize, const UNIT_K: bool> {
-    /// Runs to come.
-    runs: usize,
+    /// How many products are still to come when the first share is asked for.
+    last: usize,
     /// The first element of the sums' lines.
     c: usize,
 }
@@ -316,20 +290,21 @@ struct Prefetch<const R: usize, const P: usize, const UNIT_K: bool> {
 impl<const R: usize, const P: usize, const UNIT_K: bool> Prefetch<R, P, UNIT_K> {
     #[inline(always)]
     fn new<T: Operand>(gemm: &Gemm<'_, T>, c: usize) -> Self {
-        let [outer, middle, inner] = gemm.sum;
-        Self { runs: outer.count * middle.count * inner.count.div_ceil(LINE), c }
+        let matrices = if gemm.finish.step == Step::Gate { 2 } else { 1 };
+        Self { last: matrices * P * LINE, c }
     }
 
-    /// Asks for what is due with a run: first the gate, which is read, then `C`.
+    /// Asks for what is due with a run when so many products are still to come: first the gate, which is read,
+    /// then `C`.
     #[inline(always)]
-    fn run<S: Simd, T: Operand>(&mut self, simd: S, gemm: &Gemm<'_, T>) {
-        let Finish { step, operand } = gemm.finish;
-        self.runs -= 1;
-        let is_output = self.runs < P;
-        if !is_output && (step != Step::Gate || self.runs >= 2 * P) {
+    fn run<S: Simd, T: Operand>(&self, simd: S, gemm: &Gemm<'_, T>, to_come: usize) {
+        if to_come > self.last {
             return;
         }
-        let turn = P - 1 - self.runs % P;
+        let operand = gemm.finish.operand;
+        let runs = to_come.div_ceil(LINE) - 1;
+        let is_output = runs < P;
+        let turn = P - 1 - runs % P;
         let ask = |i: usize, j: usize| {
             let at = self.c + i * gemm.output.row + j * gemm.output.panel;
             match is_output {

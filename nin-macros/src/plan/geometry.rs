@@ -14,6 +14,8 @@ const TILES_PER_PASS: usize = 36;
 const TILES_OF_GROUP: usize = 24;
 /// Elements of transformed outputs that stay in the second cache; the runtime's constant.
 const GROUP_LEN: usize = 96 << 10;
+/// Elements of transformed inputs that stay in the second cache; the runtime's constant.
+const NEAR_LEN: usize = 1 << 19;
 /// Elements of transformed inputs that a weight gradient keeps; the runtime's constant.
 const KEPT_LEN: usize = 1 << 22;
 
@@ -111,8 +113,13 @@ impl Problem {
 
     /// Panels of output channels that go through the last stages together.
     fn group(&self) -> usize {
-        let panel = self.points * self.tiles.max(TILES_OF_GROUP) * PANEL;
-        (GROUP_LEN / panel / 2 * 2).max(2)
+        let (ci, co) = (padded(self.ci), padded(self.co));
+        let points = self.points * self.tiles.max(TILES_OF_GROUP);
+        let group = match points * ci > NEAR_LEN && 2 * co <= ci {
+            true => co / PANEL,
+            false => GROUP_LEN / (points * PANEL) / 2 * 2,
+        };
+        group.max(2)
     }
 
     /// Panels of the first group, which no other exceeds, and pairs that threads have at a time.

@@ -22,6 +22,8 @@ use sum::{Rows, Width};
 
 /// Pixels whose lists the weights' gradient makes at a time: four panels of them fill the first cache.
 const CHUNK: usize = 128;
+/// How many pixels before its own the sum of a pixel's list asks for the gate and for the gradient that it writes.
+const SOON: usize = 8;
 /// Of a product by whole matrices, about what these sums cost.
 const COST: usize = 3;
 
@@ -112,6 +114,13 @@ impl Kernel for InputPart<'_> {
                     let at = (first + pixel) * ci + panels * PANEL;
                     let gate = self.gate.map(|gate| gate[at..at + count * PANEL].as_ptr());
                     let to = &mut self.dx[at..at + count * PANEL];
+                    for line in (0..to.len()).step_by(LINE) {
+                        let later = SOON * ci + line;
+                        s.prefetch_to_write(to.as_mut_ptr().wrapping_add(later));
+                        if let Some(gate) = gate {
+                            s.prefetch(gate.wrapping_add(later));
+                        }
+                    }
                     // SAFETY: places are those of output channels, each of which is a row of the
                     // transposed weights' panels; the gate has as many values as are written.
                     unsafe { rows.sum(s, lists.get(pixel), count, false, gate, to) };

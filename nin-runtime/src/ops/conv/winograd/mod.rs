@@ -55,6 +55,9 @@ const TILES_OF_GROUP: usize = 24;
 /// back: 384 KiB.
 const GROUP_LEN: usize = 96 << 10;
 
+/// Elements of transformed inputs that stay in the second cache: 2 MiB.
+const NEAR_LEN: usize = 1 << 19;
+
 /// Elements of transformed inputs that the weights' gradient keeps, to sum over their images before it
 /// transforms back: 16 MiB.
 const KEPT_LEN: usize = 1 << 22;
@@ -102,8 +105,13 @@ impl Problem {
         let weights = (padded(ci) * points * 4).checked_mul(padded(co));
         assert!(weights.is_some(), "so can its transformed weights");
         let count = if count > TILES_OF_GROUP { count } else { TILES_OF_GROUP };
-        // Pairs of panels make the widest register tiles.
-        let group = GROUP_LEN / (points * count * PANEL) / 2 * 2;
+        // Each group reads the transformed inputs, which costs most where they do not stay near either.
+        let group = if points * count * padded(ci) > NEAR_LEN && 2 * padded(co) <= padded(ci) {
+            padded(co) / PANEL
+        } else {
+            // Pairs of panels make the widest register tiles.
+            GROUP_LEN / (points * count * PANEL) / 2 * 2
+        };
         let group = if group > 2 { group } else { 2 };
         Self { ci, co, input, padding, output, tiling, group }
     }

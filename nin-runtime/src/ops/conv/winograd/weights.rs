@@ -269,6 +269,9 @@ impl<W: Tile> Kernel for PanelGradient<'_, W> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        /// How many channels before its own a channel's weights are asked for: taps are more streams than a
+        /// processor follows.
+        const SOON: usize = 4;
         let (rows, columns) = phase_kernel(self.shape);
         let mut kernel = [s.splat(0.0); MAX_POINTS];
         for c in self.channels {
@@ -289,6 +292,7 @@ impl<W: Tile> Kernel for PanelGradient<'_, W> {
                             // SAFETY: a tap lies in the panel, and no other task has its channel.
                             unsafe {
                                 let dw = self.dw.add(tap + lane);
+                                s.prefetch_to_write(dw.wrapping_add(SOON * PANEL));
                                 s.store(dw, s.load(dw) + add);
                             }
                         }

@@ -376,7 +376,8 @@ pub(super) fn weight_products(
     let apart = spread(co * problem.ci);
     assert_eq!(du.len(), problem.tiling.points() * apart);
     let v = Points::new(v, tiles * ci, false);
-    let e = Points::new(e, tiles * co, group.has_own_tiles);
+    // What threads have not shared, the same one has just written.
+    let e = Points::new(e, tiles * co, cx.threads() == 1);
     let du = DisjointMut::new(du);
     let sums = sums.map(|(at, sums)| {
         assert_eq!(sums.len(), co);

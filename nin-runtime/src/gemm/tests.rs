@@ -65,7 +65,7 @@ fn check_plain(isa: Isa, m: usize, panels: usize, k: usize) {
 fn the_plain_product_agrees_with_f64_however_it_is_finished() {
     for isa in Isa::available() {
         for m in [1, 2, 5, 6, 7, 12, 13, 25, 49] {
-            for (panels, k) in [(1, 1), (1, 7), (2, 16), (3, 33), (5, 96)] {
+            for (panels, k) in [(1, 1), (1, 7), (2, 16), (3, 33), (5, 96), (4, 150)] {
                 check_plain(isa, m, panels, k);
             }
         }
@@ -114,7 +114,7 @@ fn check_transposed(isa: Isa, m: usize, panels: usize, k: usize) {
 fn a_transposed_operand_accumulates_and_columns_are_summed() {
     for isa in Isa::available() {
         // Among them numbers of rows that every instruction set's tiles divide, and one row alone.
-        for (m, k) in [(1, 7), (3, 5), (6, 17), (9, 33), (16, 40), (18, 16), (20, 9)] {
+        for (m, k) in [(1, 7), (3, 5), (6, 17), (9, 33), (16, 40), (18, 16), (20, 9), (11, 90)] {
             for panels in 1..=4 {
                 check_transposed(isa, m, panels, k);
             }

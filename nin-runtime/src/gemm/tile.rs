@@ -81,7 +81,7 @@ unsafe fn tile<
     let c_offset = at.outer * output.outer + at.inner * output.row + at.panel * output.panel;
     let c_at = |i: usize, j: usize| c_offset + i * output.row + column(j, output.panel);
 
-    let mut prefetch = Prefetch::<R, P, UNIT_K>::new(gemm, c_offset);
+    let prefetch = Prefetch::<R, P, UNIT_K>::new(gemm, c_offset);
     let mut sums = [[simd.splat(0.0); MAX_VECTORS]; R];
     let mut column_sums = [simd.splat(0.0); MAX_VECTORS];
     // SAFETY: the caller vouches for every address that counts and strides give.
@@ -105,10 +105,12 @@ unsafe fn tile<
                     core::array::from_fn::<_, POINTERS, _>(|i| a.wrapping_add(i * REACH * a_row));
                 let mut left = inner.count;
                 while left > 0 {
+                    // Where nothing is asked for with each line, runs are long.
+                    let run = match to_come.checked_sub(prefetch.last) {
+                        Some(quiet @ 1..) if !asks_for_a => left.min(quiet),
+                        _ => left.min(LINE),
+                    };
                     prefetch.run(simd, gemm, to_come);
-                    // A run ends where something is to be asked for.
-                    let quiet = if asks_for_a { LINE } else { (to_come - prefetch.due).max(LINE) };
-                    let run = left.min(quiet);
                     let done = inner.count - left;
                     if asks_for_a && done < a_row {
                         // The next tile's lines, so that they are near when it starts: in the order in which they
@@ -279,8 +281,8 @@ impl Requests {
 ///
 /// Lines are asked for in the order in which they lie, since the processor's own prefetches then run ahead.
 struct Prefetch<const R: usize, const P: usize, const UNIT_K: bool> {
-    /// How many products are still to come when the next share is due.
-    due: usize,
+    /// How many products are still to come when the first share is asked for.
+    last: usize,
     /// The first element of the sums' lines.
     c: usize,
 }
@@ -289,19 +291,18 @@ impl<const R: usize, const P: usize, const UNIT_K: bool> Prefetch<R, P, UNIT_K> 
     #[inline(always)]
     fn new<T: Operand>(gemm: &Gemm<'_, T>, c: usize) -> Self {
         let matrices = if gemm.finish.step == Step::Gate { 2 } else { 1 };
-        Self { due: matrices * P * LINE, c }
+        Self { last: matrices * P * LINE, c }
     }
 
-    /// Asks for what is due where so many products, at least one, are still to come: first the gate, which is read,
+    /// Asks for what is due with a run when so many products are still to come: first the gate, which is read,
     /// then `C`.
     #[inline(always)]
-    fn run<S: Simd, T: Operand>(&mut self, simd: S, gemm: &Gemm<'_, T>, to_come: usize) {
-        if to_come > self.due {
+    fn run<S: Simd, T: Operand>(&self, simd: S, gemm: &Gemm<'_, T>, to_come: usize) {
+        if to_come > self.last {
             return;
         }
         let operand = gemm.finish.operand;
         let runs = to_come.div_ceil(LINE) - 1;
-        self.due = runs * LINE;
         let is_output = runs < P;
         let turn = P - 1 - runs % P;
         let ask = |i: usize, j: usize| {

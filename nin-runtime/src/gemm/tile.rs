@@ -195,8 +195,12 @@ unsafe fn tile<
         let Finish { step, operand } = gemm.finish;
         let bias = |j: usize| T::load(simd, operand.add(at.panel * PANEL + j * S::LANES));
         match step {
-            Step::Bias if UNIT_K => store!(|sum, at, j| sum + bias(j)),
-            Step::BiasAndRelu if UNIT_K => store!(|sum, at, j| simd.relu(sum + bias(j))),
+            // One loop for both, since the stores of all tiles are much of a program.
+            Step::Bias | Step::BiasAndRelu if UNIT_K => {
+                let relu = step == Step::BiasAndRelu;
+                let least = simd.splat(if relu { 0.0 } else { f32::NEG_INFINITY });
+                store!(|sum, at, j| simd.max(least, sum + bias(j)));
+            }
             Step::Gate if UNIT_K => {
                 store!(|sum, at, j| simd.gate(T::load(simd, operand.add(at)), sum));
             }

@@ -196,7 +196,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `max(v, 0)`; NaN stays NaN.
     fn relu(self, v: Self::V) -> Self::V;
 
-    /// The larger of each pair; either of them where one is NaN.
+    /// The larger of each pair; NaN where `b` is, and either of them where only `a` is.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
 
     /// `a / b`, rounded correctly.

@@ -157,8 +157,8 @@ impl Part {
         let pixels = (OPERANDS / (ci + co)).clamp(PIXELS.0, PIXELS.1);
         let most = (pixels / w).max(1);
         let lead = match rows > most {
-            // It asks for the whole next block, a tile of about 9 × 48 weights for a line of A with each product:
-            // with fewer columns there are fewer tiles, and it takes more pixels.
+            // It asks for the whole next block: with fewer columns there are fewer tiles that share in that, and it
+            // takes more pixels.
             true => ((32 * pixels / co).clamp(LEAD, pixels) / w).max(1),
             false => rows,
         };

@@ -162,8 +162,8 @@ impl fmt::Display for Method {
     }
 }
 
-/// Elements of activations that should stay in cache while a group goes through training: 16 MiB.
-const GROUP_BUDGET: usize = 1 << 22;
+/// Elements of activations that should stay in cache while a group goes through training: 4 MiB.
+const GROUP_BUDGET: usize = 1 << 20;
 /// With fewer images, matrix products of small layers are too short, and weights are read too often.
 const MIN_GROUP: usize = 8;
 /// Images that inference takes through the net together: enough for the matrix products of small layers,

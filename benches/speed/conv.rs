@@ -31,8 +31,8 @@ type Tiles4Of5 = Ragged<
 >;
 type Tiles2Of7 = Tiles<F2x7, F2x7, 2, 7, 8, 2, 7, 8>;
 
-/// Images that gradients are computed for together.
-const BATCH: usize = 4;
+/// Images that gradients are computed for together: a pair, as training takes through layers of large activations.
+const BATCH: usize = 2;
 
 /// A convolution and its operands.
 struct Layer {

@@ -233,9 +233,8 @@ impl Requests {
     #[inline(always)]
     pub(super) fn new<S: Simd, T: Operand>(gemm: &Gemm<'_, T>) -> Self {
         // Processors read two streams ahead by themselves where one would have to do with less.
-        let halves = |part: &'_ [f32]| part.len() / LINE / 2 * LINE;
-        let parts = match gemm.ahead.0 {
-            [lone, []] | [[], lone] => lone.split_at(halves(lone)).into(),
+        let parts: [&[f32]; 2] = match gemm.ahead.0 {
+            [lone, []] | [[], lone] => lone.split_at(lone.len() / LINE / 2 * LINE).into(),
             both => both,
         };
         let is_empty = parts.iter().all(|part| part.is_empty());

@@ -220,7 +220,9 @@ impl InputGradient<'_> {
         let shape = self.shape;
         let pixels = self.n * shape.input.0 * shape.input.1;
         let (ci, co) = (padded(shape.ci), padded(shape.co));
-        let block = block_rows(pixels, co, cx.threads());
+        // The gate's rows take room beside those of both gradients.
+        let width = if self.gate.is_some() { co + ci / 2 } else { co };
+        let block = block_rows(pixels, width, cx.threads());
         let dx = DisjointMut::new(dx);
         cx.for_each(pixels.div_ceil(block), self.n * shape.macs(), |task| {
             let first = task * block;

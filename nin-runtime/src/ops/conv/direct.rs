@@ -220,7 +220,7 @@ impl InputGradient<'_> {
         let shape = self.shape;
         let pixels = self.n * shape.input.0 * shape.input.1;
         let (ci, co) = (padded(shape.ci), padded(shape.co));
-        // The gate's rows take room beside those of both gradients.
+        // A gate is a third matrix beside both gradients: about two thirds of the rows then take as much room.
         let width = if self.gate.is_some() { co + ci / 2 } else { co };
         let block = block_rows(pixels, width, cx.threads());
         let dx = DisjointMut::new(dx);

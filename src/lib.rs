@@ -58,7 +58,7 @@ pub mod __rt {
     pub use nin_runtime::layers::{Conv, LayerInfo, Pool};
     pub use nin_runtime::network::*;
     pub use nin_runtime::ops::conv::winograd::{Ragged, Tiles, Transform};
-    pub use nin_runtime::ops::conv::{Forward, InputGradient, Source, WeightGradient};
+    pub use nin_runtime::ops::conv::{Forward, InputGradient, Pointwise, Source, WeightGradient};
     pub use nin_runtime::ops::dropout::*;
     pub use nin_runtime::ops::global_avg_pool::*;
     pub use nin_runtime::ops::pool::*;

@@ -67,6 +67,32 @@ pub(super) fn forward(
     }
 }
 
+/// The forward call of a convolution by direct sums together with pointwise layers after it, with `x`, `y` and
+/// `work` in scope.
+pub(super) fn mlp(first: &Layer, i: usize, next: &[Layer], names: &Names<'_>) -> TokenStream {
+    let Op::Conv { relu, params, .. } = &first.op else { return TokenStream::new() };
+    let (name, source) = (names.layer(i), source(i));
+    let (weights, bias) = places(params);
+    let (weights, bias) = (range(&weights), range(&bias));
+    let next = next.iter().enumerate().filter_map(|(after, layer)| {
+        let Op::Conv { relu, params, .. } = &layer.op else { return None };
+        let name = names.layer(i + 1 + after);
+        let (weights, bias) = places(params);
+        let (weights, bias) = (range(&weights), range(&bias));
+        Some(quote! {
+            rt::Pointwise {
+                shape: &#name::SHAPE, weights: &params[#weights], bias: &params[#bias], relu: #relu
+            }
+        })
+    });
+    quote! {
+        let pass = rt::Forward {
+            shape: &#name::SHAPE, n, x: #source, bias: &params[#bias], relu: #relu
+        };
+        pass.mlp(cx, &params[#weights], &[#(#next),*], y, work);
+    }
+}
+
 /// What layer `i` reads, with `images` or `x` in scope.
 pub(super) fn source(i: usize) -> TokenStream {
     if i == 0 { quote!(rt::Source::Images(images)) } else { quote!(rt::Source::Activations(x)) }
@@ -197,7 +223,17 @@ pub(super) fn checks(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
         checks.push(quote! {
             ::core::assert!(#name::SHAPE.weights_len() == #weights && #name::SHAPE.bias_len() == #bias);
         });
+        if step.follows {
+            continue;
+        }
+        let next = (i + 1..=i + step.next).map(|i| names.layer(i));
         checks.push(match conv.forward {
+            Method::Direct | Method::Sparse if step.next > 0 => quote! {
+                ::core::assert!(
+                    #name::SHAPE.direct_work::<f32>(1) + #name::SHAPE.mlp_work(&[#(&#next::SHAPE),*])
+                        == #work
+                );
+            },
             Method::Direct | Method::Sparse => {
                 let reads = if i == 0 { quote!(f32) } else { store(net.options.storage) };
                 quote!(::core::assert!(#name::SHAPE.direct_work::<#reads>(1) == #work);)

@@ -1,13 +1,15 @@
 //! The `Network` impl: tables, the transforms of weights, and the forward pass.
 
+use std::ops::Range;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Ident;
 
 use super::layer::{self, Memory};
 use super::names::Names;
-use crate::net::{Layer, Net, Op};
-use crate::plan::{LayerPlan, Method, Plan};
+use crate::net::{Net, Op};
+use crate::plan::{Method, Plan};
 
 pub(super) fn network(name: &Ident, net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     let (c, h, w) = (net.input.c, net.input.h, net.input.w);
@@ -100,14 +102,14 @@ fn infer(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
             rt::arrange_images(cx, n, (#c, #h, #w), images, x);
         });
     }
-    let mut layers = net.layers.iter().zip(&plan.layers).enumerate();
-    let mut next = |count: usize| -> Vec<TokenStream> {
-        let layers = layers.by_ref().take(count);
-        let computed = layers.filter(|(_, (layer, _))| !matches!(layer.op, Op::Dropout { .. }));
-        computed.map(|(i, (layer, plan))| infer_layer(i, layer, plan, names)).collect()
+    let of = |layers: Range<usize>| -> Vec<TokenStream> {
+        let computed = layers.filter(|&i| {
+            !plan.layers[i].follows && !matches!(net.layers[i].op, Op::Dropout { .. })
+        });
+        computed.map(|i| infer_layer(i, net, plan, names)).collect()
     };
-    let alone = next(plan.alone);
-    blocks.extend(next(net.layers.len()));
+    let alone = of(0..plan.alone);
+    blocks.extend(of(plan.alone..net.layers.len()));
     let kept = plan.kept;
     let alone = (!alone.is_empty()).then(|| {
         quote! {
@@ -136,11 +138,12 @@ fn infer(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     }
 }
 
-/// One layer's call, with its operands.
-fn infer_layer(i: usize, layer: &Layer, plan: &LayerPlan, names: &Names<'_>) -> TokenStream {
-    let conv = plan.conv.as_ref().filter(|conv| !conv.work.is_empty());
+/// The call of a layer and of those that are computed with it, with its operands.
+fn infer_layer(i: usize, net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
+    let (first, last) = (&plan.layers[i], &plan.layers[i + plan.layers[i].next]);
+    let conv = first.conv.as_ref().filter(|conv| !conv.work.is_empty());
     let work = conv.map(|conv| ("work", &conv.work));
-    let activations = [("x", &plan.x), ("y", &plan.y)];
+    let activations = [("x", &first.x), ("y", &last.y)];
     let activations = activations.map(|(name, place)| place.as_ref().map(|place| (name, place)));
     let of = |kept: bool| {
         let places = activations.into_iter().flatten().filter(move |(_, place)| place.kept == kept);
@@ -151,7 +154,12 @@ fn infer_layer(i: usize, layer: &Layer, plan: &LayerPlan, names: &Names<'_>) -> 
     let own = layer::regions(names.storage(), Memory::Scratch, &own);
     let kept = layer::regions(names.storage(), Memory::Kept, &kept);
     let work = if work.is_some() { quote!(work) } else { quote!(&mut []) };
-    let call = layer::forward(layer, i, plan.conv.as_ref(), names, &work);
+    let next = &net.layers[i + 1..=i + first.next];
+    let call = if next.is_empty() {
+        layer::forward(&net.layers[i], i, first.conv.as_ref(), names, &work)
+    } else {
+        layer::mlp(&net.layers[i], i, next, names)
+    };
     quote!(#own #kept #call)
 }
 

@@ -28,6 +28,9 @@ const PAIR: usize = 2;
 const LEAST_STRIP: usize = 1 << 12;
 const LARGEST_STRIP: usize = 1 << 16;
 
+/// Elements between two layers of an mlpconv layer that a block may have in any case; the runtime's constant.
+const LEAST_BETWEEN: usize = 1 << 11;
+
 /// Pixels whose lists sparse sums make at a time, and the most channels; the runtime's constants.
 const SPARSE_CHUNK: usize = 128;
 const SPARSE_CHANNELS: usize = (1 << 12) - PANEL;
@@ -237,6 +240,16 @@ impl ConvGeometry {
             Method::Sparse => unreachable!("no forward pass is sparse"),
             Method::Winograd(tile) => self.forward_problem(tile).work(n, self.phases_len()),
         }
+    }
+
+    /// Elements of work space that pointwise layers take besides, if their forward passes are computed with this one.
+    pub(crate) fn mlp_work(&self, next: &[Self]) -> usize {
+        let Some((last, hidden)) = next.split_last() else { return 0 };
+        let channels = hidden.iter().map(|layer| padded(layer.co)).fold(padded(self.co), usize::max);
+        let weights = |layer: &Self| padded(layer.co) * layer.ci;
+        let weights = hidden.iter().map(weights).fold(weights(last), usize::max);
+        let least = LEAST_BETWEEN.max(channels);
+        LANES * next.len().min(2) * weights.clamp(least, least.max(LARGEST_STRIP))
     }
 
     /// Elements of work space of the weights' gradient of `n` images.

@@ -8,6 +8,7 @@ mod alone;
 mod choose;
 mod geometry;
 mod memory;
+mod mlp;
 mod pairs;
 #[cfg(test)]
 mod tests;
@@ -100,6 +101,10 @@ pub(crate) struct LayerPlan {
     /// Whether what it reads is the output of a ReLU, whose derivative goes into `dx`.
     pub(crate) gate: bool,
     pub(crate) conv: Option<ConvPlan>,
+    /// How many layers after it inference computes with it, in one pass.
+    pub(crate) next: usize,
+    /// Whether it is one of those.
+    pub(crate) follows: bool,
 }
 
 /// How a convolution's passes are computed.
@@ -230,6 +235,8 @@ struct Buffers<'a> {
     pairs: Pairs,
     /// How many of the first layers inference takes images through alone.
     alone: usize,
+    /// For each layer, how many after it inference computes with it.
+    next: Vec<usize>,
     infer: Arena,
     train: Arena,
     brief: Arena,
@@ -237,11 +244,17 @@ struct Buffers<'a> {
 
 impl<'a> Buffers<'a> {
     fn new(net: &'a Net, convs: &'a [Option<ConvChoice>]) -> Self {
+        let alone = alone::alone(&net.layers, convs);
         Self {
             net,
             convs,
             pairs: Pairs::new(&net.layers, convs),
-            alone: alone::alone(&net.layers, convs),
+            alone,
+            next: if net.options.storage.is_narrow() {
+                vec![0; convs.len()]
+            } else {
+                mlp::mlps(convs, alone)
+            },
             infer: Arena::default(),
             train: Arena::default(),
             brief: Arena::default(),
@@ -257,6 +270,21 @@ impl<'a> Buffers<'a> {
     fn reader(&self, i: usize) -> usize {
         let next = &self.net.layers[i + 1..];
         i + 1 + next.iter().take_while(|layer| matches!(layer.op, Op::Dropout { .. })).count()
+    }
+
+    /// Whether inference computes layer `i` with an earlier one.
+    fn follows(&self, i: usize) -> bool {
+        (0..i).any(|first| i <= first + self.next[first])
+    }
+
+    /// Elements of work space of an image's forward pass by layer `i`, and by those that are computed with it.
+    fn forward_work(&self, i: usize, conv: &ConvChoice) -> usize {
+        if self.follows(i) {
+            return 0;
+        }
+        let next = self.convs[i + 1..=i + self.next[i]].iter().flatten();
+        let next: Vec<_> = next.map(|conv| conv.geometry).collect();
+        conv.geometry.forward_work(conv.forward, 1) + conv.geometry.mlp_work(&next)
     }
 
     /// The steps from the one in which layer `first` goes backward to that of layer `last`, and all in which
@@ -276,13 +304,16 @@ impl<'a> Buffers<'a> {
     }
 
     /// Reserves an output of `shape` that is written in step `from` and read by layer `reader`. In inference, what
-    /// leaves the layers that see images alone is kept elsewhere.
+    /// leaves the layers that see images alone is kept elsewhere, and what lies between layers that are computed
+    /// as one is not kept.
     fn reserve(&mut self, shape: Shape, from: usize, reader: usize) -> Reserved {
         let len = len(shape) / self.net.options.storage.per_f32();
         let kept = from < self.alone && self.alone <= reader;
+        let in_infer = if self.follows(reader) { 0 } else { len };
+        let until = reader + self.next[reader];
         Reserved {
             len,
-            infer: (!kept).then(|| self.infer.reserve(len, from..=reader)),
+            infer: (!kept).then(|| self.infer.reserve(in_infer, from..=until)),
             train: self.train.reserve(len, from..=self.backward_steps(reader, reader).1),
         }
     }
@@ -315,7 +346,7 @@ impl<'a> Buffers<'a> {
             });
             let work = self.convs[i]
                 .as_ref()
-                .map(|conv| self.infer.reserve(conv.geometry.forward_work(conv.forward, 1), i..=i));
+                .map(|conv| self.infer.reserve(self.forward_work(i, conv), i..=i + self.next[i]));
             ids.push((x, y, dy, work));
             x = y;
         }
@@ -379,6 +410,8 @@ impl<'a> Buffers<'a> {
                 backward_in_pairs: self.pairs.backward[i],
                 gate: reads_relu(layers, i),
                 conv,
+                next: self.next[i],
+                follows: self.follows(i),
             });
         }
         Plan {

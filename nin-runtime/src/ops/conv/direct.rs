@@ -5,7 +5,10 @@
 //! is copied but for padding, which becomes a border of zeros, and for numbers that are not `f32`.
 
 mod forward;
+mod mlp;
 mod weight_gradient;
+
+pub use mlp::Pointwise;
 
 use super::border::Border;
 use super::{ConvShape, InputGradient, Source};

@@ -12,6 +12,8 @@ mod sparse;
 mod tests;
 pub mod winograd;
 
+pub use direct::Pointwise;
+
 use crate::simd::{Element, PANEL, padded};
 use crate::{Order, params};
 
@@ -131,6 +133,11 @@ impl ConvShape {
     /// Multiply-adds of one image's forward pass by direct sums.
     const fn macs(&self) -> usize {
         self.output_len().saturating_mul(self.depth())
+    }
+
+    /// The same layer over a row of `pixels`.
+    const fn with_row_of(&self, pixels: usize) -> Self {
+        Self { input: (1, pixels), ..*self }
     }
 
     /// Whether it is a fully connected layer at each pixel, so that pixels need no rows.

@@ -32,12 +32,12 @@ impl ConvShape {
     }
 
     /// Elements that one window sees.
-    const fn window_len(&self) -> usize {
+    pub(super) const fn window_len(&self) -> usize {
         self.kernel.0 * self.kernel.1 * self.planes() * self.pixel()
     }
 }
 
-const fn larger(a: usize, b: usize) -> usize {
+pub(super) const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
@@ -65,7 +65,8 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
             (lanes, (needed / lanes).min(larger(BLOCK, shape.window_len())))
         };
         let size = if strip == 0 { BLOCK } else { strip };
-        let blocks = Blocks::new(&shape, n, size, if threads == 1 { 1 } else { lanes });
+        let shares = if threads == 1 { 1 } else { lanes };
+        let blocks = Blocks::new(&shape, n, (size, usize::MAX), shares);
         let count = blocks.count();
         let lanes = if strip == 0 { count } else { lanes.min(count) };
         let (y, work) = (DisjointMut::new(y), DisjointMut::new(work));
@@ -73,31 +74,35 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
             // SAFETY: each lane has its own strip.
             let strip = unsafe { work.part(lane * strip..(lane + 1) * strip) };
             for block in lane * count / lanes..(lane + 1) * count / lanes {
-                self.block(cx.isa(), &shape, &blocks.get(block), weights, strip, &y);
+                let block = blocks.get(block);
+                // SAFETY: blocks do not overlap.
+                let y = unsafe { y.part(block.of(padded(shape.co))) };
+                self.block(cx.isa(), &shape, &block, weights, strip, y);
             }
         });
     }
 
     /// Images and geometry, where all pixels of a pointwise layer are one image's row.
-    fn flattened(&self) -> (usize, ConvShape) {
+    pub(super) fn flattened(&self) -> (usize, ConvShape) {
         if !self.shape.is_pointwise() {
             return (self.n, *self.shape);
         }
         let pixels = self.n * self.shape.input.0 * self.shape.input.1;
-        (1, ConvShape { input: (1, pixels), ..*self.shape })
+        (1, self.shape.with_row_of(pixels))
     }
 
-    /// Computes one block; without a strip it reads the input in place.
-    fn block(
+    /// Computes one block, which is `y`; without a strip it reads the input in place.
+    pub(super) fn block(
         &self,
         isa: Isa,
         shape: &ConvShape,
         block: &Block,
         weights: &[T],
         strip: &mut [f32],
-        y: &DisjointMut<'_, T>,
+        y: &mut [T],
     ) {
         let (border, pixel, co) = (shape.border(), shape.pixel(), padded(shape.co));
+        assert_eq!(y.len(), block.of(co).len(), "a block of {shape:?}");
         let source = self.x.image(block.image, shape.input_len());
         let rows = seen(&block.rows, shape.kernel.0, shape.stride.0);
         let columns = seen(&block.columns, shape.kernel.1, shape.stride.1);
@@ -115,8 +120,6 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
             }
             (&*strip, pitch, plane)
         };
-        let (h, w) = shape.output();
-        let start = ((block.image * h + block.rows.start) * w + block.columns.start) * co;
         let gemm = Gemm {
             rows: (block.rows.len(), block.columns.len()),
             panels: shape.panels(),
@@ -125,15 +128,13 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
             a_rows: (shape.stride.0 * pitch, shape.stride.1 * pixel),
             b: weights.as_ptr(),
             b_panel: shape.depth() * PANEL,
-            // SAFETY: the offset is that of a pixel of the output, whose length was checked.
-            c: unsafe { y.as_mut_ptr().add(start) },
-            output: Output { outer: w * co, row: co, panel: PANEL },
+            c: y.as_mut_ptr(),
+            output: Output { outer: block.columns.len() * co, row: co, panel: PANEL },
             finish: Finish::bias(self.bias.as_ptr(), self.relu),
             ahead: Ahead::NOTHING,
             column_sums: core::ptr::null_mut(),
         };
-        // SAFETY: the input, or the strip, holds all that the block's windows see, lengths were
-        // checked, and each block is computed once.
+        // SAFETY: the input, or the strip, holds all that the block's windows see, and lengths were checked.
         unsafe { gemm.run(isa) };
     }
 }
@@ -143,15 +144,33 @@ fn seen(outputs: &Range<usize>, kernel: usize, stride: usize) -> Range<usize> {
     outputs.start * stride..(outputs.end - 1) * stride + kernel
 }
 
-/// Output pixels of an image that are computed together.
-struct Block {
+/// Output pixels of an image that are computed together: whole rows, or a part of one.
+pub(super) struct Block {
     image: usize,
     rows: Range<usize>,
     columns: Range<usize>,
+    /// The number of its first pixel, counted through all images.
+    first: usize,
+}
+
+impl Block {
+    /// The only one of an image that is a row of `pixels`.
+    pub(super) fn of_row(pixels: usize) -> Self {
+        Self { image: 0, rows: 0..1, columns: 0..pixels, first: 0 }
+    }
+
+    pub(super) fn pixels(&self) -> usize {
+        self.rows.len() * self.columns.len()
+    }
+
+    /// The place of its pixels, each of `channels` elements.
+    pub(super) fn of(&self, channels: usize) -> Range<usize> {
+        self.first * channels..(self.first + self.pixels()) * channels
+    }
 }
 
 /// The output of some images, cut into blocks.
-struct Blocks {
+pub(super) struct Blocks {
     n: usize,
     output: (usize, usize),
     /// Rows and columns of a block; the last ones may have fewer.
@@ -159,16 +178,21 @@ struct Blocks {
 }
 
 impl Blocks {
-    /// Blocks that see at most `size` elements of the input, or one window, and at least `shares` of
-    /// them if there are as many pixels: whole rows, or parts of one.
-    fn new(shape: &ConvShape, n: usize, size: usize, shares: usize) -> Self {
+    /// Blocks of at most `most` pixels that see at most `size` elements of the input, or one window, and at least
+    /// `shares` of them if there are as many pixels.
+    pub(super) fn new(
+        shape: &ConvShape,
+        n: usize,
+        (size, most): (usize, usize),
+        shares: usize,
+    ) -> Self {
         let ((h, w), (kh, kw), (sh, sw)) = (shape.output(), shape.kernel, shape.stride);
         let pixel = shape.planes() * shape.pixel();
         let fitting = |places: usize, kernel: usize, stride: usize| {
             places.checked_sub(kernel).map_or(0, |spare| spare / stride + 1)
         };
-        let rows = fitting(size / (((w - 1) * sw + kw) * pixel), kh, sh);
-        let columns = if rows > 0 { w } else { fitting(size / (kh * pixel), kw, sw).max(1) };
+        let rows = fitting(size / (((w - 1) * sw + kw) * pixel), kh, sh).min(most / w);
+        let columns = if rows > 0 { w } else { fitting(size / (kh * pixel), kw, sw).clamp(1, most) };
         // What one share has of an image's rows, or of a row's columns.
         let share = (n * h).div_ceil(shares);
         let parts = shares.div_ceil(n * h);
@@ -184,17 +208,18 @@ impl Blocks {
         (self.output.0.div_ceil(self.block.0), self.output.1.div_ceil(self.block.1))
     }
 
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.n * self.each().0 * self.each().1
     }
 
-    fn get(&self, i: usize) -> Block {
+    pub(super) fn get(&self, i: usize) -> Block {
         let (bands, pieces) = self.each();
         let part = |i: usize, len: usize, of: usize| i * len..((i + 1) * len).min(of);
-        Block {
-            image: i / pieces / bands,
-            rows: part(i / pieces % bands, self.block.0, self.output.0),
-            columns: part(i % pieces, self.block.1, self.output.1),
-        }
+        let (h, w) = self.output;
+        let image = i / pieces / bands;
+        let rows = part(i / pieces % bands, self.block.0, h);
+        let columns = part(i % pieces, self.block.1, w);
+        let first = (image * h + rows.start) * w + columns.start;
+        Block { image, rows, columns, first }
     }
 }

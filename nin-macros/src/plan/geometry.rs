@@ -23,13 +23,16 @@ const KEPT_LEN: usize = 1 << 22;
 const LANES: usize = 2;
 const PAIR: usize = 2;
 
+/// Elements of transformed inputs that each thread computes for itself; the runtime's constant.
+const CHEAP_LEN: usize = 1 << 14;
+
 /// Elements of the strips that direct sums copy their input to: fewer pay for too small a part, more
 /// leave the second cache. The runtime's constants.
 const LEAST_STRIP: usize = 1 << 12;
 const LARGEST_STRIP: usize = 1 << 16;
 
 /// Elements between two layers of an mlpconv layer that a block may have in any case; the runtime's constant.
-const LEAST_BETWEEN: usize = 1 << 11;
+const LEAST_BETWEEN: usize = 1 << 12;
 
 /// Pixels whose lists sparse sums make at a time, and the most channels; the runtime's constants.
 const SPARSE_CHUNK: usize = 128;
@@ -153,7 +156,9 @@ impl Problem {
     fn work(&self, n: usize, phases: usize) -> usize {
         let pass = |images| images * phases + self.input_points(images) + self.outputs_work(images);
         let own = self.images_per_own_pass(n).map_or(0, |images| LANES * pass(images));
-        pass(self.images_per_pass(n)).max(own)
+        let cheap = self.sizes().1 > 0 && phases == 0 && n * self.input_points(1) <= CHEAP_LEN;
+        let lanes = LANES * (self.input_points(n) + self.output_points(n, PAIR));
+        pass(self.images_per_pass(n)).max(own).max(if cheap { lanes } else { 0 })
     }
 }
 

@@ -109,6 +109,8 @@ pub struct Gemm<'a, T = f32> {
     /// Where the sums of B's columns are added to, a row of `panels·PANEL` values, or null; only the product
     /// with a transposed `A` does it.
     pub(crate) column_sums: *mut T,
+    /// Whether `A` was written just before and is in the second cache, so that nobody need ask for it.
+    pub(crate) a_is_near: bool,
 }
 
 impl<T: Operand> Gemm<'_, T> {

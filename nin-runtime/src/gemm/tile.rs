@@ -94,7 +94,7 @@ unsafe fn tile<
         let has_gaps = a_row > inner.count.next_multiple_of(LINE);
         let asks = ahead.are_left();
         // The first panels' tiles read `A` from afar, and leave it in the second cache for the others.
-        let asks_for_a = UNIT_K && at.panel == 0;
+        let asks_for_a = UNIT_K && at.panel == 0 && !gemm.a_is_near;
         let mut to_come = outer.count * middle.count * inner.count;
         for k0 in 0..outer.count {
             for k1 in 0..middle.count {

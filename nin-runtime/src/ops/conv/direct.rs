@@ -110,11 +110,15 @@ fn block_rows(rows: usize, width: usize, threads: usize) -> usize {
     even_share(rows, (BLOCK / width).max(1), if threads > 1 { 2 * threads } else { 1 })
 }
 
-/// How many of `len` things make a share, at most `most`, when shares are nearly equal and as many for each of
-/// the `parts`.
+/// How many of `len` things make a share, of [`even_shares`].
 fn even_share(len: usize, most: usize, parts: usize) -> usize {
-    let shares = len.div_ceil(most).next_multiple_of(parts);
-    len.div_ceil(shares.max(1)).max(1)
+    len.div_ceil(even_shares(len, most, parts)).max(1)
+}
+
+/// How many shares `len` things have, of at most `most` each and nearly equal, and as many for each of the `parts`
+/// as far as there are so many things.
+fn even_shares(len: usize, most: usize, parts: usize) -> usize {
+    len.div_ceil(most).next_multiple_of(parts).min(len).max(1)
 }
 
 impl InputGradient<'_> {
@@ -211,6 +215,7 @@ impl InputGradient<'_> {
             finish: self.finish(to),
             ahead: Ahead::NOTHING,
             column_sums: core::ptr::null_mut(),
+            a_is_near: false,
         };
         // SAFETY: the border holds every tap of every input pixel, lengths were checked, and each
         // task has its own image.
@@ -243,6 +248,7 @@ impl InputGradient<'_> {
                 finish: self.finish(first * ci),
                 ahead: Ahead::NOTHING,
                 column_sums: core::ptr::null_mut(),
+            a_is_near: false,
             };
             // SAFETY: lengths were checked, and each task writes its own pixels.
             unsafe { gemm.run(cx.isa()) };

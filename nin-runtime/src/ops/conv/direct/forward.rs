@@ -6,7 +6,7 @@
 //! and by all output channels, so that the copy costs little beside the products.
 
 use super::super::{ConvShape, Forward};
-use super::{BLOCK, even_share};
+use super::{BLOCK, even_shares};
 use crate::gemm::{Ahead, Finish, Gemm, Operand, Output};
 use crate::simd::{Element, Isa, PANEL, as_f32, padded};
 use crate::{Context, DisjointMut};
@@ -77,7 +77,7 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
                 let block = blocks.get(block);
                 // SAFETY: blocks do not overlap.
                 let y = unsafe { y.part(block.of(padded(shape.co))) };
-                self.block(cx.isa(), &shape, &block, weights, strip, y);
+                self.block(cx.isa(), &shape, &block, weights, strip, y, false);
             }
         });
     }
@@ -91,7 +91,8 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
         (1, self.shape.with_row_of(pixels))
     }
 
-    /// Computes one block, which is `y`; without a strip it reads the input in place.
+    /// Computes one block, which is `y`; without a strip it reads the input in place. What it reads then may be
+    /// near: in the second cache.
     pub(super) fn block(
         &self,
         isa: Isa,
@@ -100,6 +101,7 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
         weights: &[T],
         strip: &mut [f32],
         y: &mut [T],
+        is_near: bool,
     ) {
         let (border, pixel, co) = (shape.border(), shape.pixel(), padded(shape.co));
         assert_eq!(y.len(), block.of(co).len(), "a block of {shape:?}");
@@ -133,6 +135,7 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
             finish: Finish::bias(self.bias.as_ptr(), self.relu),
             ahead: Ahead::NOTHING,
             column_sums: core::ptr::null_mut(),
+            a_is_near: is_near || !strip.is_empty(),
         };
         // SAFETY: the input, or the strip, holds all that the block's windows see, and lengths were checked.
         unsafe { gemm.run(isa) };
@@ -173,8 +176,8 @@ impl Block {
 pub(super) struct Blocks {
     n: usize,
     output: (usize, usize),
-    /// Rows and columns of a block; the last ones may have fewer.
-    block: (usize, usize),
+    /// How many blocks there are along both axes of an image, of nearly one size.
+    each: (usize, usize),
 }
 
 impl Blocks {
@@ -196,29 +199,23 @@ impl Blocks {
         // What one share has of an image's rows, or of a row's columns.
         let share = (n * h).div_ceil(shares);
         let parts = shares.div_ceil(n * h);
-        let block = (
-            even_share(h, rows.clamp(1, share.min(h)), shares.div_ceil(n)),
-            even_share(w, columns.min(w.div_ceil(parts)), parts),
+        let each = (
+            even_shares(h, rows.clamp(1, share.min(h)), shares.div_ceil(n)),
+            even_shares(w, columns.min(w.div_ceil(parts)), parts),
         );
-        Self { n, output: (h, w), block }
-    }
-
-    /// How many there are along both axes of an image.
-    fn each(&self) -> (usize, usize) {
-        (self.output.0.div_ceil(self.block.0), self.output.1.div_ceil(self.block.1))
+        Self { n, output: (h, w), each }
     }
 
     pub(super) fn count(&self) -> usize {
-        self.n * self.each().0 * self.each().1
+        self.n * self.each.0 * self.each.1
     }
 
     pub(super) fn get(&self, i: usize) -> Block {
-        let (bands, pieces) = self.each();
-        let part = |i: usize, len: usize, of: usize| i * len..((i + 1) * len).min(of);
-        let (h, w) = self.output;
+        let ((h, w), (bands, pieces)) = (self.output, self.each);
+        let part = |i: usize, of: usize, len: usize| i * len / of..(i + 1) * len / of;
         let image = i / pieces / bands;
-        let rows = part(i / pieces % bands, self.block.0, h);
-        let columns = part(i % pieces, self.block.1, w);
+        let rows = part(i / pieces % bands, bands, h);
+        let columns = part(i % pieces, pieces, w);
         let first = (image * h + rows.start) * w + columns.start;
         Block { image, rows, columns, first }
     }

@@ -11,8 +11,8 @@ use super::forward::{Block, Blocks, larger};
 use crate::simd::{Element, padded};
 use crate::{Context, DisjointMut};
 
-/// Elements between two layers that a block may have in any case: 8 KiB, a part of the first cache.
-const LEAST: usize = 1 << 11;
+/// Elements between two layers that a block may have in any case: 16 KiB, a part of the first cache.
+const LEAST: usize = 1 << 12;
 
 /// Threads that have blocks of full size.
 const LANES: usize = 2;
@@ -113,7 +113,7 @@ impl<X: Element> Forward<'_, X> {
                 let (mut from, mut to) = between.split_at_mut(place);
                 let pixels = block.pixels();
                 let to_first = &mut from[..pixels * padded(shape.co)];
-                self.block(cx.isa(), &shape, &block, weights, strip, to_first);
+                self.block(cx.isa(), &shape, &block, weights, strip, to_first, false);
                 for (i, layer) in next.iter().enumerate() {
                     let shape = layer.shape.with_row_of(pixels);
                     let x = Source::Activations(&from[..shape.input_len()]);
@@ -121,7 +121,7 @@ impl<X: Element> Forward<'_, X> {
                     let pass = Forward { shape: &shape, n: 1, x, bias, relu };
                     let is_last = i + 1 == next.len();
                     let y = if is_last { &mut *y } else { &mut to[..shape.output_len()] };
-                    pass.block(cx.isa(), &shape, &Block::of_row(pixels), layer.weights, &mut [], y);
+                    pass.block(cx.isa(), &shape, &Block::of_row(pixels), layer.weights, &mut [], y, true);
                     core::mem::swap(&mut from, &mut to);
                 }
             }

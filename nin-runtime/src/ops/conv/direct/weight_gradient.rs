@@ -209,6 +209,7 @@ impl Part {
                     finish: Finish::ACCUMULATE,
                     ahead: core::mem::replace(&mut ahead, Ahead::NOTHING),
                     column_sums,
+                    a_is_near: false,
                 };
                 // SAFETY: `ConvShape` holds windows to the bordered input, lengths were checked, each
                 // task has its own weights, and among those with these columns, one has the bias.

@@ -25,19 +25,42 @@ impl Group {
 }
 
 /// Threads that have work space of their own, and parts of equal size that images or panels then have.
-const LANES: usize = 2;
+pub(super) const LANES: usize = 2;
+
+/// Elements of transformed inputs that take no longer to compute than to read from another thread: 64 KiB.
+const CHEAP_LEN: usize = 1 << 14;
 
 /// Panels of such a group: a pair makes the widest register tiles. So many have gradients of their transformed weights
 /// at a time on any number of threads: more of these would leave the second cache before they are transformed back.
 pub(super) const PAIR: usize = 2;
 
 impl Problem {
-    /// The panels from `first` on, at most `most`, whose transformed weights are one group's, for the threads of a
-    /// pass.
-    fn group_at(&self, cx: &Context, first: usize, most: usize) -> Group {
-        let end = (first / self.group + 1) * self.group;
-        let panels = most.min(end.min(self.panels()) - first);
-        Group { first, panels, has_own_tiles: cx.threads() == 1 }
+    /// Groups of at most `most` of the given panels, whose transformed weights are one group's each.
+    fn groups(
+        &self,
+        panels: Range<usize>,
+        most: usize,
+        has_own_tiles: bool,
+    ) -> impl Iterator<Item = Group> {
+        let (group, mut first) = (self.group, panels.start);
+        core::iter::from_fn(move || {
+            let end = panels.end.min((first / group + 1) * group).min(first + most);
+            let group = Group { first, panels: end.checked_sub(first)?, has_own_tiles };
+            first = end;
+            (group.panels > 0).then_some(group)
+        })
+    }
+
+    /// The panels of one of [`LANES`] threads.
+    fn lane(&self, lane: usize) -> Range<usize> {
+        lane * self.panels() / LANES..(lane + 1) * self.panels() / LANES
+    }
+
+    /// Whether each of [`LANES`] threads transforms all tiles of `images` images, which takes `phases` elements of
+    /// work space for each, before it computes its panels: where that takes no longer than reading what another has
+    /// transformed.
+    pub(super) const fn has_cheap_tiles(&self, images: usize, phases: usize) -> bool {
+        self.has_lanes() && phases == 0 && images * self.input_points(1) <= CHEAP_LEN
     }
 
     /// Multiply-adds of the products for so many images.
@@ -62,7 +85,12 @@ impl Problem {
 
     /// Elements of work space for all stages of `n` images or fewer, of which each takes `phases` elements besides.
     pub(super) const fn work(&self, n: usize, phases: usize) -> usize {
-        let shared = self.pass_work(self.images_per_pass(n), phases);
+        let images = self.images_per_pass(n);
+        let mut shared = self.pass_work(images, phases);
+        if self.has_cheap_tiles(n, phases) {
+            let lane = self.input_points(n) + self.output_points(n, PAIR);
+            shared = larger(shared, LANES * lane);
+        }
         match self.images_per_own_pass(n) {
             Some(images) => larger(shared, LANES * self.pass_work(images, phases)),
             None => shared,
@@ -136,25 +164,32 @@ pub(super) fn for_each_group(
 ) {
     let panels = problem.panels();
     if cx.threads() != LANES || !problem.has_lanes() {
-        let mut first = 0;
-        while first < panels {
-            let group = problem.group_at(cx, first, most);
+        let has_own_tiles = cx.threads() == 1;
+        for group in problem.groups(0..panels, most, has_own_tiles) {
             stages(cx, group, work);
-            first += group.panels;
         }
         return;
     }
     let pairs = panels.div_ceil(LANES).div_ceil(PAIR);
     for_each_in_lanes(cx, LANES * pairs, problem.products(images), work, |alone, task, work| {
-        let (lane, pair) = (task / pairs, task % pairs);
-        let lane_end = (lane + 1) * panels / LANES;
-        let mut first = lane * panels / LANES + pair * PAIR;
-        let end = lane_end.min(first + PAIR);
-        while first < end {
-            let group = problem.group_at(cx, first, end - first);
+        let (lane, pair) = (problem.lane(task / pairs), task % pairs);
+        let first = lane.start + pair * PAIR;
+        for group in problem.groups(first..lane.end.min(first + PAIR), PAIR, false) {
             stages(alone, group, work);
-            first += group.panels;
         }
+    });
+}
+
+/// Calls `stages` for [`LANES`] threads, each with the groups of its panels and with work space.
+pub(super) fn for_each_lane(
+    cx: &Context,
+    problem: &Problem,
+    images: usize,
+    work: &mut [f32],
+    stages: impl Fn(&Context, &mut dyn Iterator<Item = Group>, &mut [f32]) + Sync,
+) {
+    for_each_in_lanes(cx, LANES, problem.products(images), work, |alone, lane, work| {
+        stages(alone, &mut problem.groups(problem.lane(lane), PAIR, true), work);
     });
 }
 

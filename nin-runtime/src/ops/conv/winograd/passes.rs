@@ -1,6 +1,6 @@
 //! The passes: forward, the input's gradient, the weights' gradient.
 
-use super::lanes::{PAIR, for_each_group, for_each_pass};
+use super::lanes::{LANES, PAIR, for_each_group, for_each_lane, for_each_pass};
 use super::phases::rearrange;
 use super::stages::{
     Epilogue, Field, OfGradient, OfInput, gather, products, scatter, weight_products,
@@ -62,6 +62,18 @@ impl Forward<'_> {
         check_work(work, shape.winograd_work::<W>(self.n));
         let epilogue = |_| Epilogue::Bias { bias: self.bias, relu: self.relu };
         let (y, len) = (DisjointMut::new(y), shape.output_len());
+        if cx.threads() == LANES && problem.has_cheap_tiles(self.n, shape.phases_len()) {
+            for_each_lane(cx, &problem, self.n, work, |cx, groups, work| {
+                let (v, m) = work.split_at_mut(problem.input_points(self.n));
+                transform_input::<W>(cx, shape, self.x, (0, self.n), &mut [], v);
+                for group in groups {
+                    products(cx, self.n, (&problem, group), v, transformed, m);
+                    // SAFETY: the groups have different channels.
+                    unsafe { gather::<W>(cx, self.n, (&problem, group), m, epilogue, &y) };
+                }
+            });
+            return;
+        }
         for_each_pass(cx, &problem, self.n, work, |cx, images, work| {
             let (first, images) = (images.start, images.len());
             let (phases, work) = work.split_at_mut(images * shape.phases_len());

@@ -357,6 +357,7 @@ pub(super) fn products(
             finish: Finish::NOTHING,
             ahead,
             column_sums: core::ptr::null_mut(),
+            a_is_near: false,
         };
         // SAFETY: lengths were checked, and each point's matrix is written once.
         unsafe { gemm.run(cx.isa()) };
@@ -402,6 +403,7 @@ pub(super) fn weight_products(
             output: Output { outer: 0, row: PANEL, panel: problem.ci * PANEL },
             finish: if accumulate { Finish::ACCUMULATE } else { Finish::NOTHING },
             ahead,
+            a_is_near: false,
             column_sums: match &sums {
                 Some((at, sums)) if *at == point => sums.as_mut_ptr(),
                 _ => core::ptr::null_mut(),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use super::names::Names;
+use super::names::{Names, rowwise};
 use crate::net::{ConvParams, Format, Layer, Net, Op};
 use crate::plan::{ConvPlan, LayerPlan, Method, Plan};
 
@@ -20,9 +20,9 @@ pub(super) fn places(params: &ConvParams) -> (Range<usize>, Range<usize>) {
     (params.weight..params.weight + params.weight_len, params.bias..params.bias + params.bias_len)
 }
 
-/// A forward call with `x`, `y` and `work` in scope. `planar` says that it reads the images.
+/// A forward call with `x`, `y` and `work` in scope, of a layer and of pointwise ones that are computed with it.
 pub(super) fn forward(
-    layer: &Layer,
+    (layer, next): (&Layer, &[Layer]),
     i: usize,
     conv: Option<&ConvPlan>,
     names: &Names<'_>,
@@ -35,8 +35,17 @@ pub(super) fn forward(
             let (weights, bias) = places(params);
             let (weights, bias) = (range(&weights), range(&bias));
             let call = match plan.forward {
-                Method::Direct | Method::Sparse => {
+                Method::Direct | Method::Sparse if next.is_empty() => {
                     quote!(direct(cx, &params[#weights], y, #work))
+                }
+                Method::Direct | Method::Sparse => {
+                    let next = pointwise(i + 1, next, names);
+                    quote!(mlp(cx, &params[#weights], #next, y, #work))
+                }
+                Method::Rowwise(tile) => {
+                    let (rowwise, prepared) = (rowwise(tile), range(&plan.prepared));
+                    let next = pointwise(i + 1, next, names);
+                    quote!(rowwise::<#rowwise>(cx, &prepared[#prepared], #next, y, #work))
                 }
                 Method::Winograd(tile) => {
                     let tile = names.tile(tile);
@@ -67,16 +76,11 @@ pub(super) fn forward(
     }
 }
 
-/// The forward call of a convolution by direct sums together with pointwise layers after it, with `x`, `y` and
-/// `work` in scope.
-pub(super) fn mlp(first: &Layer, i: usize, next: &[Layer], names: &Names<'_>) -> TokenStream {
-    let Op::Conv { relu, params, .. } = &first.op else { return TokenStream::new() };
-    let (name, source) = (names.layer(i), source(i));
-    let (weights, bias) = places(params);
-    let (weights, bias) = (range(&weights), range(&bias));
-    let next = next.iter().enumerate().filter_map(|(after, layer)| {
+/// Pointwise layers from number `first` on.
+fn pointwise(first: usize, layers: &[Layer], names: &Names<'_>) -> TokenStream {
+    let layers = layers.iter().enumerate().filter_map(|(i, layer)| {
         let Op::Conv { relu, params, .. } = &layer.op else { return None };
-        let name = names.layer(i + 1 + after);
+        let name = names.layer(first + i);
         let (weights, bias) = places(params);
         let (weights, bias) = (range(&weights), range(&bias));
         Some(quote! {
@@ -85,12 +89,7 @@ pub(super) fn mlp(first: &Layer, i: usize, next: &[Layer], names: &Names<'_>) ->
             }
         })
     });
-    quote! {
-        let pass = rt::Forward {
-            shape: &#name::SHAPE, n, x: #source, bias: &params[#bias], relu: #relu
-        };
-        pass.mlp(cx, &params[#weights], &[#(#next),*], y, work);
-    }
+    quote!(&[#(#layers),*])
 }
 
 /// What layer `i` reads, with `images` or `x` in scope.
@@ -177,6 +176,10 @@ fn train_work_of(
                 let tile = names.tile(tile);
                 quote!(winograd_work::<#tile>(#forward))
             }
+            Method::Rowwise(tile) => {
+                let (m, t) = (tile.columns.m, tile.columns.tile());
+                quote!(rowwise_work(#m, #t))
+            }
         },
         match conv.weight_gradient {
             Method::Direct => quote!(direct_weight_gradient_work::<#reads>(#backward)),
@@ -185,6 +188,7 @@ fn train_work_of(
                 let tile = names.tile(tile);
                 quote!(winograd_weight_gradient_work::<#tile>(#backward))
             }
+            Method::Rowwise(_) => unreachable!("no gradient is computed row by row"),
         },
     ];
     if step.dx.is_some() {
@@ -195,6 +199,7 @@ fn train_work_of(
                 let tile = names.tile(tile);
                 all.push(quote!(winograd_input_gradient_work::<#tile>(#backward)));
             }
+            Method::Rowwise(_) => unreachable!("no gradient is computed row by row"),
         }
     }
     all
@@ -227,16 +232,21 @@ pub(super) fn checks(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
             continue;
         }
         let next = (i + 1..=i + step.next).map(|i| names.layer(i));
+        let pixels = conv.least_pixels;
+        let mlp = (step.next > 0)
+            .then(|| quote!(+ #name::SHAPE.mlp_work(&[#(&#next::SHAPE),*], #pixels)));
         checks.push(match conv.forward {
-            Method::Direct | Method::Sparse if step.next > 0 => quote! {
-                ::core::assert!(
-                    #name::SHAPE.direct_work::<f32>(1) + #name::SHAPE.mlp_work(&[#(&#next::SHAPE),*])
-                        == #work
-                );
-            },
             Method::Direct | Method::Sparse => {
                 let reads = if i == 0 { quote!(f32) } else { store(net.options.storage) };
-                quote!(::core::assert!(#name::SHAPE.direct_work::<#reads>(1) == #work);)
+                quote!(::core::assert!(#name::SHAPE.direct_work::<#reads>(1) #mlp == #work);)
+            }
+            Method::Rowwise(tile) => {
+                let (m, t) = (tile.columns.m, tile.columns.tile());
+                let prepared = conv.prepared.len();
+                quote! {
+                    ::core::assert!(#name::SHAPE.rowwise_work(#m, #t) #mlp == #work);
+                    ::core::assert!(#name::SHAPE.rowwise_weights_len(#t) == #prepared);
+                }
             }
             Method::Winograd(tile) => {
                 let tile = names.tile(tile);

@@ -15,19 +15,23 @@ pub(super) struct Names<'a> {
     net: &'a Net,
     /// The tiles that some pass uses, each with the name of its type.
     tiles: BTreeMap<Tile, Ident>,
+    /// The transforms that some pass uses along rows alone.
+    rows: BTreeSet<Size>,
 }
 
 impl<'a> Names<'a> {
     pub(super) fn new(net: &'a Net, plan: &Plan) -> Self {
-        let mut tiles = BTreeMap::new();
+        let (mut tiles, mut rows) = (BTreeMap::new(), BTreeSet::new());
         for conv in plan.layers.iter().filter_map(|layer| layer.conv.as_ref()) {
             for method in [conv.forward, conv.weight_gradient, conv.input_gradient] {
-                if let Method::Winograd(tile) = method {
-                    tiles.insert(tile, tile_name(tile));
+                match method {
+                    Method::Winograd(tile) => drop(tiles.insert(tile, tile_name(tile))),
+                    Method::Rowwise(tile) => drop(rows.insert(tile.columns)),
+                    Method::Direct | Method::Sparse => {}
                 }
             }
         }
-        Self { net, tiles }
+        Self { net, tiles, rows }
     }
 
     /// What weights and activations are kept as.
@@ -67,6 +71,7 @@ impl<'a> Names<'a> {
     pub(super) fn transforms(&self) -> TokenStream {
         let axes = self.tiles.keys().flat_map(|tile| [tile.rows, tile.columns]);
         let sizes: BTreeSet<Size> = axes.flat_map(|axis| [axis, axis.last()]).collect();
+        let sizes = &sizes | &self.rows;
         let transforms = sizes.iter().map(|&size| transform_impl(&transform(size), size));
         let tiles = self.tiles.iter().map(|(tile, name)| {
             let tiles = tiles(*tile);
@@ -74,6 +79,18 @@ impl<'a> Names<'a> {
         });
         quote!(#(#tiles)* #(#transforms)*)
     }
+}
+
+/// The arguments of what computes along rows: a transform and its numbers.
+pub(super) fn rowwise(tile: Tile) -> TokenStream {
+    let (name, numbers) = (transform(tile.columns), numbers(tile.columns));
+    quote!(#name, #numbers)
+}
+
+/// The numbers that a transform's type has.
+fn numbers(size: Size) -> TokenStream {
+    let (m, r, t) = (size.m, size.r, size.tile());
+    quote!(#m, #r, #t)
 }
 
 /// `Tiles4x4Of5x5`, or `Tiles4x4Of5x5Then2x2` where the last are smaller.
@@ -94,11 +111,7 @@ fn transform(size: Size) -> Ident {
 fn tiles(tile: Tile) -> TokenStream {
     let Tile { rows, columns } = tile;
     let of = |rows: Size, columns: Size| {
-        let numbers = [rows, columns].map(|size| {
-            let (m, r, t) = (size.m, size.r, size.tile());
-            quote!(#m, #r, #t)
-        });
-        let [row_numbers, column_numbers] = numbers;
+        let (row_numbers, column_numbers) = (numbers(rows), numbers(columns));
         let (rows, columns) = (transform(rows), transform(columns));
         quote!(rt::Tiles<#rows, #columns, #row_numbers, #column_numbers>)
     };

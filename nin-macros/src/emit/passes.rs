@@ -7,7 +7,7 @@ use quote::quote;
 use syn::Ident;
 
 use super::layer::{self, Memory};
-use super::names::Names;
+use super::names::{Names, rowwise};
 use crate::net::{Net, Op};
 use crate::plan::{Method, Plan};
 
@@ -70,12 +70,22 @@ fn prepare(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     let mut calls = Vec::new();
     for (i, (layer, plan)) in net.layers.iter().zip(&plan.layers).enumerate() {
         let (Op::Conv { params, .. }, Some(conv)) = (&layer.op, &plan.conv) else { continue };
-        let Method::Winograd(tile) = conv.forward else { continue };
-        let (name, tile) = (names.layer(i), names.tile(tile));
+        let transform = match conv.forward {
+            Method::Winograd(tile) => {
+                let tile = names.tile(tile);
+                quote!(winograd_weights::<#tile>)
+            }
+            Method::Rowwise(tile) => {
+                let rowwise = rowwise(tile);
+                quote!(rowwise_weights::<#rowwise>)
+            }
+            Method::Direct | Method::Sparse => continue,
+        };
+        let name = names.layer(i);
         let (weights, prepared) =
             (layer::range(&layer::places(params).0), layer::range(&conv.prepared));
         calls.push(quote! {
-            #name::SHAPE.winograd_weights::<#tile>(cx, &params[#weights], &mut prepared[#prepared]);
+            #name::SHAPE.#transform(cx, &params[#weights], &mut prepared[#prepared]);
         });
     }
     let arguments = if calls.is_empty() {
@@ -155,11 +165,7 @@ fn infer_layer(i: usize, net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStre
     let kept = layer::regions(names.storage(), Memory::Kept, &kept);
     let work = if work.is_some() { quote!(work) } else { quote!(&mut []) };
     let next = &net.layers[i + 1..=i + first.next];
-    let call = if next.is_empty() {
-        layer::forward(&net.layers[i], i, first.conv.as_ref(), names, &work)
-    } else {
-        layer::mlp(&net.layers[i], i, next, names)
-    };
+    let call = layer::forward((&net.layers[i], next), i, first.conv.as_ref(), names, &work);
     quote!(#own #kept #call)
 }
 

@@ -46,6 +46,7 @@ fn transpose(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
                 let tile = names.tile(tile);
                 quote!(winograd_transposed::<#tile>)
             }
+            Method::Rowwise(_) => unreachable!("no gradient is computed row by row"),
         };
         calls.push(quote!(#name::SHAPE.#method(cx, &params[#weights], &mut transposed[#to]);));
     }
@@ -192,7 +193,7 @@ fn forward(
     }
     let regions = regions(names, in_pairs, &parts);
     let images = images(i, in_pairs);
-    let call = layer::forward(layer, i, plan.conv.as_ref(), names, &quote!(work));
+    let call = layer::forward((layer, &[]), i, plan.conv.as_ref(), names, &quote!(work));
     let cut = cut_logits(layer, "logits");
     quote!(#regions #images #cut #call)
 }
@@ -290,6 +291,7 @@ fn conv(i: usize, layer: &Layer, plan: &LayerPlan, names: &Names<'_>) -> TokenSt
             let tile = names.tile(tile);
             quote!(winograd::<#tile>)
         }
+        Method::Rowwise(_) => unreachable!("no gradient is computed row by row"),
     };
     let weight_call = call(conv.weight_gradient);
     let (weights, bias) = layer::places(params);

@@ -30,7 +30,7 @@ impl ConvChoice {
     fn gains_nothing_from_more(&self) -> bool {
         let (h, w) = self.geometry.output;
         match self.forward {
-            Method::Direct | Method::Sparse => h * w >= PIXELS,
+            Method::Direct | Method::Rowwise(_) | Method::Sparse => h * w >= PIXELS,
             Method::Winograd(tile) => {
                 self.geometry.forward_problem(tile).images_per_pass(TOGETHER) == 1
             }

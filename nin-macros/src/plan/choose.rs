@@ -19,6 +19,10 @@ const STREAM: f64 = 9.0;
 const TILE_OVERHEAD: f64 = 6.0;
 /// Direct sums reach this share of what the model says of products.
 const DIRECT_EFFICIENCY: f64 = 0.92;
+/// Products along rows reach this share of the same.
+const ROWWISE_EFFICIENCY: f64 = 0.85;
+/// Points of a tile of a row: the sums of three fill the registers.
+const ROWWISE_TILE: usize = 8;
 /// One value in so many that is not zero makes sparse sums pay; behind the usual pools it is one in four.
 const SPARSE: usize = 3;
 /// The largest relative rms error of a pass that is chosen without being asked for. Direct sums in
@@ -78,6 +82,7 @@ impl<'a> Chooser<'a> {
         let (forward, cost) = best(&geometry, sums, geometry.output, |tile| {
             winograd_cost(&geometry, &geometry.forward_problem(tile), tile, 1)
         });
+        let (forward, cost) = rowwise(&geometry, (forward, cost));
         let (weight_gradient, _) = best(&geometry, sums, geometry.output, |tile| {
             let problem = geometry.forward_problem(tile);
             winograd_cost(&geometry, &problem, tile, TRAIN_IMAGES)
@@ -94,7 +99,9 @@ impl<'a> Chooser<'a> {
         };
         let reason = match forward {
             Method::Direct | Method::Sparse => "direct sums cost least".to_owned(),
-            Method::Winograd(_) => format!("{:.1} times as cheap as direct sums", sums / cost),
+            Method::Winograd(_) | Method::Rowwise(_) => {
+                format!("{:.1} times as cheap as direct sums", sums / cost)
+            }
         };
         Some(ConvChoice {
             geometry,
@@ -134,6 +141,27 @@ fn best(
         .take_while(|&(cost, _)| cost < direct)
         .find(|&(_, tile)| error(tile) <= ERROR_BUDGET);
     good.map_or((Method::Direct, direct), |(cost, tile)| (Method::Winograd(tile), cost))
+}
+
+/// The cheapest method along rows, if that costs less than another.
+fn rowwise(geometry: &ConvGeometry, other: (Method, f64)) -> (Method, f64) {
+    let (kernel, (h, w)) = (geometry.window.kernel, geometry.output);
+    if !geometry.planar || geometry.window.stride != (1, 1) || kernel.1 < 2 {
+        return other;
+    }
+    let rows = Size { m: 1, r: kernel.0, with: None };
+    let tiles = (2..=(ROWWISE_TILE + 1).saturating_sub(kernel.1))
+        .map(|m| Tile { rows, columns: Size { m, r: kernel.1, with: None } });
+    let good = |tile: &Tile| relative_error(rows, tile.columns, geometry.ci) <= ERROR_BUDGET;
+    tiles.filter(good).fold(other, |(method, cost), tile| {
+        let Tile { columns, .. } = tile;
+        let (tiles, points, ops) = (w.div_ceil(columns.m), columns.tile(), counts(columns));
+        let products = points * geometry.ci * kernel.0 + ops.output + 3 * columns.m;
+        let outputs = (h * tiles * padded(geometry.co) * products) as f64 / ROWWISE_EFFICIENCY;
+        let inputs = (h + kernel.0 - 1) * geometry.ci * padded(tiles) * (ops.input + 4 * points);
+        let rowwise = outputs + inputs as f64;
+        if rowwise < cost { (Method::Rowwise(tile), rowwise) } else { (method, cost) }
+    })
 }
 
 /// Every pair of F(m, r) for a kernel that fits the largest tile and saves something.

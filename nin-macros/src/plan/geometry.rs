@@ -31,6 +31,9 @@ const CHEAP_LEN: usize = 1 << 14;
 const LEAST_STRIP: usize = 1 << 12;
 const LARGEST_STRIP: usize = 1 << 16;
 
+/// Elements of transformed rows that a thread has at a time; the runtime's constant.
+const ROWWISE_STRIP: usize = 1 << 13;
+
 /// Elements between two layers of an mlpconv layer that a block may have in any case; the runtime's constant.
 const LEAST_BETWEEN: usize = 1 << 12;
 
@@ -224,6 +227,7 @@ impl ConvGeometry {
         match method {
             Method::Direct | Method::Sparse => 0,
             Method::Winograd(tile) => self.forward_problem(tile).weight_points(),
+            Method::Rowwise(tile) => padded(self.co) * self.ci * tile.rows.r * tile.columns.tile(),
         }
     }
 
@@ -234,6 +238,7 @@ impl ConvGeometry {
                 padded(self.ci) * self.window.kernel.0 * self.window.kernel.1 * self.co
             }
             Method::Winograd(tile) => self.input_gradient_problem(tile).weight_points(),
+            Method::Rowwise(_) => unreachable!("no gradient is computed row by row"),
         }
     }
 
@@ -244,17 +249,34 @@ impl ConvGeometry {
             Method::Direct => n * self.strips(),
             Method::Sparse => unreachable!("no forward pass is sparse"),
             Method::Winograd(tile) => self.forward_problem(tile).work(n, self.phases_len()),
+            Method::Rowwise(tile) => self.rowwise_work(tile),
         }
     }
 
+    /// Elements of work space for transformed rows, of a block of few.
+    fn rowwise_work(&self, Tile { rows, columns }: Tile) -> usize {
+        let groups = self.output.1.div_ceil(columns.m).div_ceil(PANEL);
+        let apart = columns.m * (groups * PANEL + (columns.tile() - 1) / columns.m);
+        let of = |outputs: usize| {
+            self.ci * (outputs + rows.r - 1) * groups * columns.tile() * PANEL + apart
+        };
+        LANES * of(self.output.0).min(of(1).max(ROWWISE_STRIP))
+    }
+
     /// Elements of work space that pointwise layers take besides, if their forward passes are computed with this one.
-    pub(crate) fn mlp_work(&self, next: &[Self]) -> usize {
+    pub(crate) fn mlp_work(&self, method: Method, next: &[Self]) -> usize {
         let Some((last, hidden)) = next.split_last() else { return 0 };
-        let channels = hidden.iter().map(|layer| padded(layer.co)).fold(padded(self.co), usize::max);
+        let channels =
+            hidden.iter().map(|layer| padded(layer.co)).fold(padded(self.co), usize::max);
         let weights = |layer: &Self| padded(layer.co) * layer.ci;
         let weights = hidden.iter().map(weights).fold(weights(last), usize::max);
-        let least = LEAST_BETWEEN.max(channels);
+        let least = LEAST_BETWEEN.max(channels * self.least_pixels(method));
         LANES * next.len().min(2) * weights.clamp(least, least.max(LARGEST_STRIP))
+    }
+
+    /// Pixels of the smallest block that a forward pass computes.
+    pub(crate) fn least_pixels(&self, method: Method) -> usize {
+        if matches!(method, Method::Rowwise(_)) { self.output.1 } else { 1 }
     }
 
     /// Elements of work space of the weights' gradient of `n` images.
@@ -271,6 +293,7 @@ impl ConvGeometry {
                     + passes * problem.input_points(images)
                     + problem.gradients_work(images)
             }
+            Method::Rowwise(_) => unreachable!("no gradient is computed row by row"),
         }
     }
 
@@ -280,6 +303,7 @@ impl ConvGeometry {
             Method::Direct => self.direct_input_gradient_work(n),
             Method::Sparse => 0,
             Method::Winograd(tile) => self.input_gradient_problem(tile).work(n, 0),
+            Method::Rowwise(_) => unreachable!("no gradient is computed row by row"),
         }
     }
 

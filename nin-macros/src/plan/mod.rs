@@ -122,6 +122,8 @@ pub(crate) struct ConvPlan {
     pub(crate) transposed: Range<usize>,
     /// Work space of the forward pass of one image.
     pub(crate) work: Range<usize>,
+    /// Pixels of the smallest block that it computes, if other layers are computed with it.
+    pub(crate) least_pixels: usize,
 }
 
 /// An algorithm for one pass of a convolution.
@@ -129,6 +131,9 @@ pub(crate) struct ConvPlan {
 pub(crate) enum Method {
     Direct,
     Winograd(Tile),
+    /// Winograd along rows alone, by tiles of one row, whose products stay in registers: the forward pass of a first
+    /// layer of few channels.
+    Rowwise(Tile),
     /// Direct sums of a gradient that leave out its zeros: the way back of a pointwise layer before a max pool.
     Sparse,
 }
@@ -152,7 +157,7 @@ impl fmt::Display for Method {
         match self {
             Self::Direct => f.write_str("direct"),
             Self::Sparse => f.write_str("sparse, without the max pool's zeros"),
-            Self::Winograd(tile) => {
+            Self::Winograd(tile) | Self::Rowwise(tile) => {
                 let of = |rows: Size, columns: Size| {
                     format!("F({}×{}, {}×{})", rows.m, columns.m, rows.r, columns.r)
                 };
@@ -284,7 +289,7 @@ impl<'a> Buffers<'a> {
         }
         let next = self.convs[i + 1..=i + self.next[i]].iter().flatten();
         let next: Vec<_> = next.map(|conv| conv.geometry).collect();
-        conv.geometry.forward_work(conv.forward, 1) + conv.geometry.mlp_work(&next)
+        conv.geometry.forward_work(conv.forward, 1) + conv.geometry.mlp_work(conv.forward, &next)
     }
 
     /// The steps from the one in which layer `first` goes backward to that of layer `last`, and all in which
@@ -399,6 +404,7 @@ impl<'a> Buffers<'a> {
                         },
                     ),
                     work: work.map_or(0..0, |id| infer[id].clone()),
+                    least_pixels: conv.geometry.least_pixels(conv.forward),
                 }
             });
             plans.push(LayerPlan {

@@ -56,7 +56,7 @@ fn without_lone(all: &[bool]) -> Vec<bool> {
 
 fn forward(conv: &ConvChoice) -> bool {
     match conv.forward {
-        Method::Direct | Method::Sparse => true,
+        Method::Direct | Method::Rowwise(_) | Method::Sparse => true,
         Method::Winograd(tile) => conv.geometry.forward_problem(tile).images_per_pass(2) == 1,
     }
 }

@@ -5,10 +5,9 @@
 //! is copied but for padding, which becomes a border of zeros, and for numbers that are not `f32`.
 
 mod forward;
-mod mlp;
 mod weight_gradient;
 
-pub use mlp::Pointwise;
+pub(super) use forward::{Block, Blocks, larger};
 
 use super::border::Border;
 use super::{ConvShape, InputGradient, Source};
@@ -17,7 +16,7 @@ use crate::simd::{Element, Format, Isa, PANEL, as_f32, padded};
 use crate::{Context, DisjointMut, Order};
 
 /// Elements of one operand's block that should stay in the second cache while all panels pass: 256 KiB.
-const BLOCK: usize = 1 << 16;
+pub(super) const BLOCK: usize = 1 << 16;
 
 impl ConvShape {
     /// The input with the padding as its border.
@@ -117,7 +116,7 @@ fn even_share(len: usize, most: usize, parts: usize) -> usize {
 
 /// How many shares `len` things have, of at most `most` each and nearly equal, and as many for each of the `parts`
 /// as far as there are so many things.
-fn even_shares(len: usize, most: usize, parts: usize) -> usize {
+pub(super) fn even_shares(len: usize, most: usize, parts: usize) -> usize {
     len.div_ceil(most).next_multiple_of(parts).min(len).max(1)
 }
 
@@ -248,7 +247,7 @@ impl InputGradient<'_> {
                 finish: self.finish(first * ci),
                 ahead: Ahead::NOTHING,
                 column_sums: core::ptr::null_mut(),
-            a_is_near: false,
+                a_is_near: false,
             };
             // SAFETY: lengths were checked, and each task writes its own pixels.
             unsafe { gemm.run(cx.isa()) };

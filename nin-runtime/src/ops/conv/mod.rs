@@ -6,13 +6,15 @@ mod accuracy;
 mod border;
 mod column_sums;
 mod direct;
+mod mlp;
 mod pack;
+mod rowwise;
 mod sparse;
 #[cfg(all(test, feature = "std"))]
 mod tests;
 pub mod winograd;
 
-pub use direct::Pointwise;
+pub use mlp::Pointwise;
 
 use crate::simd::{Element, PANEL, padded};
 use crate::{Order, params};
@@ -199,9 +201,13 @@ pub struct Forward<'a, X = f32, T = f32> {
 }
 
 impl<X: Element, T> Forward<'_, X, T> {
-    fn check(&self, y: &[T]) {
+    fn check_operands(&self) {
         self.x.check(self.n, self.shape);
         assert_eq!(self.bias.len(), self.shape.bias_len(), "bias of {:?}", self.shape);
+    }
+
+    fn check(&self, y: &[T]) {
+        self.check_operands();
         let len = self.n.checked_mul(self.shape.output_len());
         assert_eq!(Some(y.len()), len, "output of {:?}", self.shape);
     }

@@ -5,6 +5,7 @@
 //! second cache while all panels of weights pass. A strip's elements are each read by many windows
 //! and by all output channels, so that the copy costs little beside the products.
 
+use super::super::mlp::{self, InBlocks, Pointwise};
 use super::super::{ConvShape, Forward};
 use super::{BLOCK, even_shares};
 use crate::gemm::{Ahead, Finish, Gemm, Operand, Output};
@@ -32,12 +33,12 @@ impl ConvShape {
     }
 
     /// Elements that one window sees.
-    pub(super) const fn window_len(&self) -> usize {
+    const fn window_len(&self) -> usize {
         self.kernel.0 * self.kernel.1 * self.planes() * self.pixel()
     }
 }
 
-pub(super) const fn larger(a: usize, b: usize) -> usize {
+pub(in super::super) const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
@@ -83,7 +84,7 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
     }
 
     /// Images and geometry, where all pixels of a pointwise layer are one image's row.
-    pub(super) fn flattened(&self) -> (usize, ConvShape) {
+    fn flattened(&self) -> (usize, ConvShape) {
         if !self.shape.is_pointwise() {
             return (self.n, *self.shape);
         }
@@ -93,7 +94,7 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
 
     /// Computes one block, which is `y`; without a strip it reads the input in place. What it reads then may be
     /// near: in the second cache.
-    pub(super) fn block(
+    pub(in super::super) fn block(
         &self,
         isa: Isa,
         shape: &ConvShape,
@@ -142,15 +143,73 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
     }
 }
 
+impl<X: Element> Forward<'_, X> {
+    /// Computes the pass by direct sums from the weights in the arena, and pointwise layers after it; `y` is the
+    /// last one's output.
+    ///
+    /// # Panics
+    /// If layers do not fit each other, or a slice does not have the length that the geometries say: `work`
+    /// [`direct_work`](ConvShape::direct_work) and [`mlp_work`](ConvShape::mlp_work).
+    pub fn mlp(
+        &self,
+        cx: &Context,
+        weights: &[f32],
+        next: &[Pointwise<'_>],
+        y: &mut [f32],
+        work: &mut [f32],
+    ) {
+        self.check_operands();
+        assert_eq!(weights.len(), self.shape.weights_len(), "weights of {:?}", self.shape);
+        let (n, shape) = self.flattened();
+        let needed = self.shape.direct_work::<X>(self.n);
+        let first = Direct { pass: self, n, shape, weights, in_place: needed == 0 };
+        mlp::run(cx, &first, next, y, work.split_at_mut(needed));
+    }
+}
+
+/// The layer as its blocks see it.
+struct Direct<'a, X> {
+    pass: &'a Forward<'a, X>,
+    /// Images and geometry, [flattened](Forward::flattened).
+    n: usize,
+    shape: ConvShape,
+    weights: &'a [f32],
+    in_place: bool,
+}
+
+impl<X: Element> InBlocks for Direct<'_, X> {
+    fn shape(&self) -> &ConvShape {
+        self.pass.shape
+    }
+
+    fn images(&self) -> usize {
+        self.pass.n
+    }
+
+    fn smallest(&self) -> (usize, usize) {
+        (1, if self.in_place { 0 } else { self.shape.window_len() })
+    }
+
+    fn blocks(&self, pixels: usize, strip: usize, shares: usize) -> Blocks {
+        let most = larger(BLOCK, self.shape.window_len());
+        let size = if self.in_place { most } else { strip.min(most) };
+        Blocks::new(&self.shape, self.n, (size, pixels), shares)
+    }
+
+    fn compute(&self, isa: Isa, block: &Block, strip: &mut [f32], y: &mut [f32]) {
+        self.pass.block(isa, &self.shape, block, self.weights, strip, y, false);
+    }
+}
+
 /// The places of an axis that the windows of some outputs see, counted with the border.
 fn seen(outputs: &Range<usize>, kernel: usize, stride: usize) -> Range<usize> {
     outputs.start * stride..(outputs.end - 1) * stride + kernel
 }
 
 /// Output pixels of an image that are computed together: whole rows, or a part of one.
-pub(super) struct Block {
-    image: usize,
-    rows: Range<usize>,
+pub(in super::super) struct Block {
+    pub(in super::super) image: usize,
+    pub(in super::super) rows: Range<usize>,
     columns: Range<usize>,
     /// The number of its first pixel, counted through all images.
     first: usize,
@@ -158,22 +217,22 @@ pub(super) struct Block {
 
 impl Block {
     /// The only one of an image that is a row of `pixels`.
-    pub(super) fn of_row(pixels: usize) -> Self {
+    pub(in super::super) fn of_row(pixels: usize) -> Self {
         Self { image: 0, rows: 0..1, columns: 0..pixels, first: 0 }
     }
 
-    pub(super) fn pixels(&self) -> usize {
+    pub(in super::super) fn pixels(&self) -> usize {
         self.rows.len() * self.columns.len()
     }
 
     /// The place of its pixels, each of `channels` elements.
-    pub(super) fn of(&self, channels: usize) -> Range<usize> {
+    pub(in super::super) fn of(&self, channels: usize) -> Range<usize> {
         self.first * channels..(self.first + self.pixels()) * channels
     }
 }
 
 /// The output of some images, cut into blocks.
-pub(super) struct Blocks {
+pub(in super::super) struct Blocks {
     n: usize,
     output: (usize, usize),
     /// How many blocks there are along both axes of an image, of nearly one size.
@@ -183,19 +242,15 @@ pub(super) struct Blocks {
 impl Blocks {
     /// Blocks of at most `most` pixels that see at most `size` elements of the input, or one window, and at least
     /// `shares` of them if there are as many pixels.
-    pub(super) fn new(
-        shape: &ConvShape,
-        n: usize,
-        (size, most): (usize, usize),
-        shares: usize,
-    ) -> Self {
+    fn new(shape: &ConvShape, n: usize, (size, most): (usize, usize), shares: usize) -> Self {
         let ((h, w), (kh, kw), (sh, sw)) = (shape.output(), shape.kernel, shape.stride);
         let pixel = shape.planes() * shape.pixel();
         let fitting = |places: usize, kernel: usize, stride: usize| {
             places.checked_sub(kernel).map_or(0, |spare| spare / stride + 1)
         };
         let rows = fitting(size / (((w - 1) * sw + kw) * pixel), kh, sh).min(most / w);
-        let columns = if rows > 0 { w } else { fitting(size / (kh * pixel), kw, sw).clamp(1, most) };
+        let columns =
+            if rows > 0 { w } else { fitting(size / (kh * pixel), kw, sw).clamp(1, most) };
         // What one share has of an image's rows, or of a row's columns.
         let share = (n * h).div_ceil(shares);
         let parts = shares.div_ceil(n * h);
@@ -206,11 +261,16 @@ impl Blocks {
         Self { n, output: (h, w), each }
     }
 
-    pub(super) fn count(&self) -> usize {
+    /// Blocks of whole rows, so many for each of `n` images.
+    pub(in super::super) fn of_rows(n: usize, output: (usize, usize), each: usize) -> Self {
+        Self { n, output, each: (each, 1) }
+    }
+
+    pub(in super::super) fn count(&self) -> usize {
         self.n * self.each.0 * self.each.1
     }
 
-    pub(super) fn get(&self, i: usize) -> Block {
+    pub(in super::super) fn get(&self, i: usize) -> Block {
         let ((h, w), (bands, pieces)) = (self.output, self.each);
         let part = |i: usize, of: usize, len: usize| i * len / of..(i + 1) * len / of;
         let image = i / pieces / bands;

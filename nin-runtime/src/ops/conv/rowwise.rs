@@ -1,0 +1,351 @@
+//! The forward pass of a first layer by minimal filtering along rows, without a trip through memory.
+//!
+//! With the linear maps of [`Transform`], M outputs of a row are `Aᵀ[Σ (G·w) ⊙ (Bᵀ·x)]`, where the sum runs over
+//! the kernel's rows and the few channels of an image. The sums stay in registers until they are transformed back:
+//! as matrix products, the tiles of so few channels would take longer to write and read than to compute.
+
+use super::direct::{Block, Blocks, even_shares};
+use super::mlp::{self, InBlocks, LANES, Pointwise};
+use super::winograd::Transform;
+use super::{ConvShape, Forward};
+use crate::simd::{Isa, Kernel, PANEL, Simd, Vector, padded};
+use crate::{Context, Order};
+use core::marker::PhantomData;
+
+/// Elements of transformed rows that a thread has at a time: 32 KiB, if those of a block take no more.
+const STRIP: usize = 1 << 13;
+
+/// How an image's rows lie when they are transformed: `[planes][rows][groups of PANEL tiles][points][PANEL]`.
+#[derive(Clone, Copy)]
+struct Rows {
+    planes: usize,
+    /// Rows of the kernel.
+    kernel: usize,
+    /// Tiles of a row, and groups of them.
+    tiles: usize,
+    groups: usize,
+    /// Outputs and points of a tile.
+    m: usize,
+    t: usize,
+}
+
+impl Rows {
+    const fn new(shape: &ConvShape, m: usize, t: usize) -> Self {
+        let tiles = shape.output().1.div_ceil(m);
+        let groups = tiles.div_ceil(PANEL);
+        Self { planes: shape.ci, kernel: shape.kernel.0, tiles, groups, m, t }
+    }
+
+    /// Elements of a transformed row.
+    const fn row(&self) -> usize {
+        self.groups * self.t * PANEL
+    }
+
+    /// Elements of a row that is taken apart: one of every `m` inputs, from the first, the second and so on.
+    const fn apart(&self) -> usize {
+        self.m * self.pitch()
+    }
+
+    /// Elements of each.
+    const fn pitch(&self) -> usize {
+        self.groups * PANEL + (self.t - 1) / self.m
+    }
+
+    /// Elements for so many rows of output.
+    const fn len(&self, rows: usize) -> usize {
+        self.planes * (rows + self.kernel - 1) * self.row() + self.apart()
+    }
+
+    /// Rows of output that so many elements suffice for.
+    fn fitting(&self, len: usize) -> usize {
+        ((len - self.apart()) / (self.planes * self.row()) + 1).saturating_sub(self.kernel)
+    }
+}
+
+impl ConvShape {
+    /// Elements of the weights as [`Forward::rowwise`] reads them, transformed to tiles of `t`.
+    #[must_use]
+    pub const fn rowwise_weights_len(&self, t: usize) -> usize {
+        padded(self.co) * self.ci * self.kernel.0 * t
+    }
+
+    /// Elements of work space that [`Forward::rowwise`] needs for tiles of `t` with `m` outputs, besides
+    /// [`mlp_work`](Self::mlp_work).
+    #[must_use]
+    pub const fn rowwise_work(&self, m: usize, t: usize) -> usize {
+        let rows = Rows::new(self, m, t);
+        let (least, whole) = (rows.len(1), rows.len(self.output().0));
+        let most = if least > STRIP { least } else { STRIP };
+        LANES * if whole < most { whole } else { most }
+    }
+
+    /// Transforms the weights in the arena, to `[panels][ci][kernel rows][points][PANEL]`.
+    ///
+    /// # Panics
+    /// If a slice does not have the length that the geometry says.
+    pub fn rowwise_weights<W, const M: usize, const R: usize, const T: usize>(
+        &self,
+        cx: &Context,
+        weights: &[f32],
+        transformed: &mut [f32],
+    ) where
+        W: Transform<M, R, T>,
+    {
+        self.check_rowwise(R);
+        assert_eq!(weights.len(), self.weights_len(), "weights of {self:?}");
+        assert_eq!(transformed.len(), self.rowwise_weights_len(T), "transformed weights, {self:?}");
+        cx.isa().run(TransformWeights::<W, M, R, T> { weights, transformed, by: PhantomData });
+    }
+
+    /// Holds the geometry to what is computed here.
+    fn check_rowwise(&self, r: usize) {
+        assert_eq!((self.order, self.stride), (Order::Planar, (1, 1)), "{self:?} along rows");
+        assert_eq!(self.kernel.1, r, "the transform is for another kernel");
+    }
+}
+
+struct TransformWeights<'a, W, const M: usize, const R: usize, const T: usize> {
+    weights: &'a [f32],
+    transformed: &'a mut [f32],
+    by: PhantomData<W>,
+}
+
+impl<W, const M: usize, const R: usize, const T: usize> Kernel for TransformWeights<'_, W, M, R, T>
+where
+    W: Transform<M, R, T>,
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (rows, _) = self.weights.as_chunks::<PANEL>();
+        for (w, u) in rows.chunks_exact(R).zip(self.transformed.chunks_exact_mut(T * PANEL)) {
+            for lane in (0..PANEL).step_by(S::LANES) {
+                // SAFETY: vectors end with their panel.
+                let points =
+                    W::weight(core::array::from_fn(|i| unsafe { s.load(w[i][lane..].as_ptr()) }));
+                for (u, point) in u.chunks_exact_mut(PANEL).zip(points) {
+                    // SAFETY: as above.
+                    unsafe { s.store(u[lane..].as_mut_ptr(), point) };
+                }
+            }
+        }
+    }
+}
+
+impl Forward<'_> {
+    /// Computes the pass from weights that were [transformed](ConvShape::rowwise_weights) by F(M, R), and pointwise
+    /// layers after it; `y` is the last one's output.
+    ///
+    /// # Panics
+    /// If layers do not fit each other, or a slice does not have the length that the geometries say: `work`
+    /// [`rowwise_work`](ConvShape::rowwise_work) and [`mlp_work`](ConvShape::mlp_work).
+    pub fn rowwise<W, const M: usize, const R: usize, const T: usize>(
+        &self,
+        cx: &Context,
+        transformed: &[f32],
+        next: &[Pointwise<'_>],
+        y: &mut [f32],
+        work: &mut [f32],
+    ) where
+        W: Transform<M, R, T>,
+    {
+        self.check_operands();
+        self.shape.check_rowwise(R);
+        assert_eq!(
+            transformed.len(),
+            self.shape.rowwise_weights_len(T),
+            "weights of {:?}",
+            self.shape
+        );
+        let rows = Rows::new(self.shape, M, T);
+        let first = Rowwise::<W, M, R, T> { pass: self, rows, transformed, by: PhantomData };
+        mlp::run(cx, &first, next, y, work.split_at_mut(self.shape.rowwise_work(M, T)));
+    }
+}
+
+/// The layer with its transformed weights.
+struct Rowwise<'a, W, const M: usize, const R: usize, const T: usize> {
+    pass: &'a Forward<'a>,
+    rows: Rows,
+    transformed: &'a [f32],
+    by: PhantomData<W>,
+}
+
+impl<W, const M: usize, const R: usize, const T: usize> InBlocks for Rowwise<'_, W, M, R, T>
+where
+    W: Transform<M, R, T>,
+{
+    fn shape(&self) -> &ConvShape {
+        self.pass.shape
+    }
+
+    fn images(&self) -> usize {
+        self.pass.n
+    }
+
+    fn smallest(&self) -> (usize, usize) {
+        (self.pass.shape.output().1, self.rows.len(1))
+    }
+
+    fn blocks(&self, pixels: usize, strip: usize, shares: usize) -> Blocks {
+        let (n, (h, w)) = (self.pass.n, self.pass.shape.output());
+        let most = (pixels / w).min(self.rows.fitting(strip)).max(1);
+        Blocks::of_rows(n, (h, w), even_shares(h, most, shares.div_ceil(n)))
+    }
+
+    fn compute(&self, isa: Isa, block: &Block, strip: &mut [f32], y: &mut [f32]) {
+        isa.run(RowwiseBlock { layer: self, block, strip, y });
+    }
+}
+
+struct RowwiseBlock<'a, W, const M: usize, const R: usize, const T: usize> {
+    layer: &'a Rowwise<'a, W, M, R, T>,
+    block: &'a Block,
+    strip: &'a mut [f32],
+    y: &'a mut [f32],
+}
+
+impl<W, const M: usize, const R: usize, const T: usize> Kernel for RowwiseBlock<'_, W, M, R, T>
+where
+    W: Transform<M, R, T>,
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { layer, block, strip, y } = self;
+        let (apart, v) = strip.split_at_mut(layer.rows.apart());
+        layer.transform(s, block, apart, v);
+        let (w, co) = (layer.pass.shape.output().1, padded(layer.pass.shape.co));
+        assert_eq!(y.len(), block.rows.len() * w * co, "a block of {:?}", layer.pass.shape);
+        // Where there are registers for the sums of several tiles, they share the reading of weights.
+        match S::TILE_ROWS.len() {
+            1 => layer.multiply::<S, 1>(s, block.rows.len(), v, y),
+            _ => layer.multiply::<S, 3>(s, block.rows.len(), v, y),
+        }
+    }
+}
+
+impl<W, const M: usize, const R: usize, const T: usize> Rowwise<'_, W, M, R, T>
+where
+    W: Transform<M, R, T>,
+{
+    /// Transforms the rows of the image that a block reads.
+    #[inline(always)]
+    fn transform<S: Simd>(&self, s: S, block: &Block, apart: &mut [f32], v: &mut [f32]) {
+        let (shape, rows) = (self.pass.shape, &self.rows);
+        let ((h, w), (top, left)) = (shape.input, shape.padding);
+        let image = self.pass.x.image(block.image, shape.input_len());
+        let height = block.rows.len() + rows.kernel - 1;
+        let mut v = v.chunks_exact_mut(rows.row());
+        for plane in image.chunks_exact(h * w) {
+            for (y, v) in (block.rows.start..block.rows.start + height).zip(&mut v) {
+                apart.fill(0.0);
+                if let Some(y) = y.checked_sub(top).filter(|y| *y < h) {
+                    for (x, &value) in plane[y * w..][..w].iter().enumerate() {
+                        apart[(x + left) % M * rows.pitch() + (x + left) / M] = value;
+                    }
+                }
+                for tile in (0..rows.groups * PANEL).step_by(S::LANES) {
+                    let start = tile / PANEL * T * PANEL + tile % PANEL;
+                    // SAFETY: vectors end with a group of tiles, and so before the end of what was taken apart.
+                    unsafe {
+                        let x = |i: usize| {
+                            s.load(apart[i % M * rows.pitch() + i / M + tile..].as_ptr())
+                        };
+                        for (i, point) in W::input(core::array::from_fn(x)).into_iter().enumerate()
+                        {
+                            s.store(v[start + i * PANEL..].as_mut_ptr(), point);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sums products over the kernel's rows and the planes, and transforms them back, `N` tiles at a time.
+    #[inline(always)]
+    fn multiply<S: Simd, const N: usize>(&self, s: S, height: usize, v: &[f32], y: &mut [f32]) {
+        let (shape, rows) = (self.pass.shape, &self.rows);
+        let (w, co) = (shape.output().1, padded(shape.co));
+        let plane = (height + rows.kernel - 1) * rows.row();
+        assert!(v.len() >= rows.planes * plane && y.len() == height * w * co);
+        let least = s.splat(if self.pass.relu { 0.0 } else { f32::NEG_INFINITY });
+        let depth = rows.planes * rows.kernel * T * PANEL;
+        for (panel, u) in self.transformed.chunks_exact(depth).enumerate() {
+            for lane in (0..PANEL).step_by(S::LANES) {
+                let channel = panel * PANEL + lane;
+                // SAFETY: vectors end with their panel.
+                let bias = unsafe { s.load(self.pass.bias[channel..].as_ptr()) };
+                let mut at = Place { v: 0, pixel: 0, tile: 0 };
+                for _ in 0..(height * rows.tiles).div_ceil(N) {
+                    let places = core::array::from_fn::<_, N, _>(|_| {
+                        let place = at;
+                        // Where there are no more, the last one is computed again.
+                        at = place.next(rows, w, height * w).unwrap_or(place);
+                        place
+                    });
+                    let mut sums = [[s.splat(0.0); T]; N];
+                    let mut u = u[lane..].as_ptr();
+                    for c in 0..rows.planes {
+                        for row in 0..rows.kernel {
+                            for i in 0..T {
+                                // SAFETY: a tile's points lie in its row of `v`, and vectors in their panel.
+                                unsafe {
+                                    let v =
+                                        v.as_ptr().add(c * plane + row * rows.row() + i * PANEL);
+                                    let u = s.load(u.add(i * PANEL));
+                                    for (sums, place) in sums.iter_mut().zip(&places) {
+                                        sums[i] = s.splat(*v.add(place.v)).mul_add(u, sums[i]);
+                                    }
+                                }
+                            }
+                            u = u.wrapping_add(T * PANEL);
+                        }
+                    }
+                    for (sums, place) in sums.into_iter().zip(places) {
+                        let outputs = W::output(sums);
+                        let valid = w - place.tile * M;
+                        for i in 0..M {
+                            if i < valid {
+                                let value = s.max(least, outputs[i] + bias);
+                                // SAFETY: the output's pixel lies in its row, and so in `y`.
+                                unsafe {
+                                    let y = y.as_mut_ptr().add((place.pixel + i) * co + channel);
+                                    s.store(y, value);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where a tile stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Its first point among the transformed rows.
+    v: usize,
+    /// Its first pixel.
+    pixel: usize,
+    /// Its number in its row.
+    tile: usize,
+}
+
+impl Place {
+    /// The next one, of rows of `w` pixels, so many in all.
+    #[inline(always)]
+    fn next(self, rows: &Rows, w: usize, pixels: usize) -> Option<Self> {
+        let tile = self.tile + 1;
+        if tile < rows.tiles {
+            // A group's tiles are neighbours.
+            let step = if tile.is_multiple_of(PANEL) { (rows.t - 1) * PANEL + 1 } else { 1 };
+            return Some(Self { v: self.v + step, pixel: self.pixel + rows.m, tile });
+        }
+        let row = self.v / rows.row() + 1;
+        (row * w < pixels).then_some(Self { v: row * rows.row(), pixel: row * w, tile: 0 })
+    }
+}

@@ -10,9 +10,10 @@ pub(crate) struct Column {
     pub(crate) cells: Vec<String>,
 }
 
-/// How each layer is computed, and what its output takes.
+/// How each layer is computed, and what its output takes where it is kept: in training, and in inference unless the
+/// next layer is computed with it.
 pub(crate) fn columns(plan: &Plan) -> [Column; 2] {
-    let output = plan.layers.iter().map(|layer| layer.y.as_ref().map(|place| place.infer.len()));
+    let output = plan.layers.iter().map(|layer| layer.y.as_ref().map(|place| place.train.len()));
     [
         Column { title: "computed by", cells: plan.layers.iter().map(computed_by).collect() },
         Column {
@@ -207,7 +208,7 @@ mod tests {
             conv(10, kernel = 3, stride = 2), global_avg_pool>";
         let pointwise = "direct: one matrix product: a fully connected layer at each pixel";
         let expected = [
-            "Winograd F(4×4, 5×5): 1.0 times as cheap as direct sums",
+            "Winograd F(1×4, 5×5): 1.9 times as cheap as direct sums; gradient of the weights Winograd F(4×4, 5×5)",
             "",
             "Winograd F(6×6, 3×3), F(4×4, 3×3) at the edges: 3.2 times as cheap as direct sums",
             pointwise,

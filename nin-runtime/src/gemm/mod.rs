@@ -87,6 +87,14 @@ impl Ahead<'_> {
     pub(crate) const NOTHING: Self = Self([&[], &[]]);
 }
 
+/// Which operands are in the near caches.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Near {
+    Neither,
+    A,
+    AAndC,
+}
+
 /// A product to compute; see the module's page for the meaning of the strides.
 #[derive(Clone, Copy, Debug)]
 pub struct Gemm<'a, T = f32> {
@@ -109,8 +117,8 @@ pub struct Gemm<'a, T = f32> {
     /// Where the sums of B's columns are added to, a row of `panels·PANEL` values, or null; only the product
     /// with a transposed `A` does it.
     pub(crate) column_sums: *mut T,
-    /// Whether `A` was written just before and is in the second cache, so that nobody need ask for it.
-    pub(crate) a_is_near: bool,
+    /// What nobody need ask for.
+    pub(crate) near: Near,
 }
 
 impl<T: Operand> Gemm<'_, T> {

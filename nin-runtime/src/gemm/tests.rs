@@ -41,7 +41,7 @@ fn check_plain(isa: Isa, m: usize, panels: usize, k: usize) {
             finish,
             ahead: Ahead::NOTHING,
             column_sums: core::ptr::null_mut(),
-            a_is_near: false,
+            near: Near::Neither,
         };
         // SAFETY: the buffers have the lengths that the strides address.
         unsafe { gemm.run(isa) };
@@ -93,7 +93,7 @@ fn check_transposed(isa: Isa, m: usize, panels: usize, k: usize) {
         finish: Finish::ACCUMULATE,
         ahead: Ahead::NOTHING,
         column_sums: column_sums.as_mut_ptr(),
-        a_is_near: false,
+        near: Near::Neither,
     };
     // SAFETY: the buffers have the lengths that the strides address.
     unsafe { gemm.run_transposed(isa) };

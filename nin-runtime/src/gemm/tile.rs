@@ -1,6 +1,6 @@
 //! The register tile: `R` rows of `C` by `P` panels, all sums in registers.
 
-use super::{Finish, Gemm, Operand, Step, width};
+use super::{Finish, Gemm, Near, Operand, Step, width};
 use crate::simd::{LINE, PANEL, Simd, Vector};
 use core::ops::Range;
 
@@ -94,7 +94,7 @@ unsafe fn tile<
         let has_gaps = a_row > inner.count.next_multiple_of(LINE);
         let asks = ahead.are_left();
         // The first panels' tiles read `A` from afar, and leave it in the second cache for the others.
-        let asks_for_a = UNIT_K && at.panel == 0 && !gemm.a_is_near;
+        let asks_for_a = UNIT_K && at.panel == 0 && gemm.near == Near::Neither;
         let mut to_come = outer.count * middle.count * inner.count;
         for k0 in 0..outer.count {
             for k1 in 0..middle.count {
@@ -293,7 +293,11 @@ struct Prefetch<const R: usize, const P: usize, const UNIT_K: bool> {
 impl<const R: usize, const P: usize, const UNIT_K: bool> Prefetch<R, P, UNIT_K> {
     #[inline(always)]
     fn new<T: Operand>(gemm: &Gemm<'_, T>, c: usize) -> Self {
-        let matrices = if gemm.finish.step == Step::Gate { 2 } else { 1 };
+        let matrices = match (gemm.near, gemm.finish.step) {
+            (Near::AAndC, _) => 0,
+            (_, Step::Gate) => 2,
+            _ => 1,
+        };
         Self { last: matrices * P * LINE, c }
     }
 

@@ -6,10 +6,11 @@
 
 use super::direct::{BLOCK, Block, Blocks, larger};
 use super::{ConvShape, Forward, Source};
+use crate::gemm::Near;
 use crate::simd::{Isa, padded};
 use crate::{Context, DisjointMut};
 
-/// Elements between two layers that a block may have in any case: 16 KiB, a part of the first cache.
+/// Elements between two layers that a block may have in any case: 16 KiB.
 const LEAST: usize = 1 << 12;
 
 /// Threads that have blocks of full size.
@@ -105,21 +106,26 @@ pub(super) fn run(
     let lanes = cx.threads().min(lanes);
     assert!(lanes > 0, "{} and {} elements of work", strips.len(), between.len());
     let strip = strips.len() / lanes;
-    let place = place(weights, channels * pixels).min(fitting(between.len(), places * lanes));
+    // One thread alone has the room of all.
+    let most = LANES * place(weights, channels * pixels);
+    let place = fitting(between.len(), places * lanes).min(most);
     let pixels = if next.is_empty() { usize::MAX } else { place / channels };
     let blocks = first.blocks(pixels, strip, lanes);
     let count = blocks.count();
-    let lanes = lanes.min(count);
+    // A thread that is done takes over from one that is late, unless work space is for fewer.
+    let has_own = lanes == cx.threads() && lanes > 1;
+    let tasks = if has_own { 2 * lanes } else { lanes }.min(count);
     let macs = next.iter().fold(first.shape().macs(), |macs, layer| macs + layer.shape.macs());
     let (y, strips, between) =
         (DisjointMut::new(y), DisjointMut::new(strips), DisjointMut::new(between));
-    cx.for_each(lanes, n.saturating_mul(macs), |lane| {
-        // SAFETY: each lane has its own part of the work space.
+    cx.for_each_on(tasks, n.saturating_mul(macs), |thread, task| {
+        let lane = if has_own { thread } else { task };
+        // SAFETY: each lane has its own part of the work space: a thread's tasks, or else a task.
         let (strip, between) = unsafe {
             let of = |len: usize| lane * len..(lane + 1) * len;
             (strips.part(of(strip)), between.part(of(if places > 0 { places * place } else { 0 })))
         };
-        for block in lane * count / lanes..(lane + 1) * count / lanes {
+        for block in task * count / tasks..(task + 1) * count / tasks {
             let block = blocks.get(block);
             // SAFETY: blocks do not overlap.
             let y = unsafe { y.part(block.of(padded(last.co))) };
@@ -131,22 +137,22 @@ pub(super) fn run(
             let pixels = block.pixels();
             first.compute(cx.isa(), &block, strip, &mut from[..pixels * co]);
             for layer in hidden {
-                layer.compute(cx.isa(), pixels, from, to);
+                layer.compute(cx.isa(), Block::of_row(pixels, Near::AAndC), from, to);
                 core::mem::swap(&mut from, &mut to);
             }
-            last.compute(cx.isa(), pixels, from, y);
+            last.compute(cx.isa(), Block::of_row(pixels, Near::A), from, y);
         }
     });
 }
 
 impl Pointwise<'_> {
-    /// Computes some pixels, which `x` and `y` start with.
-    fn compute(&self, isa: Isa, pixels: usize, x: &[f32], y: &mut [f32]) {
-        let shape = self.shape.with_row_of(pixels);
+    /// Computes the pixels of a block, which `x` and `y` start with.
+    fn compute(&self, isa: Isa, block: Block, x: &[f32], y: &mut [f32]) {
+        let shape = self.shape.with_row_of(block.pixels());
         let x = Source::Activations(&x[..shape.input_len()]);
         let pass = Forward { shape: &shape, n: 1, x, bias: self.bias, relu: self.relu };
         let y = &mut y[..shape.output_len()];
-        pass.block(isa, &shape, &Block::of_row(pixels), self.weights, &mut [], y, true);
+        pass.block(isa, &shape, &block, self.weights, &mut [], y);
     }
 }
 
@@ -163,3 +169,6 @@ fn check<'a>(first: &'a ConvShape, n: usize, next: &[Pointwise<'a>], y: &[f32]) 
     assert_eq!(Some(y.len()), n.checked_mul(last.output_len()), "output of {last:?}");
     last
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests;

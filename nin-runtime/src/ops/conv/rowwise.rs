@@ -243,8 +243,12 @@ where
             for (y, v) in (block.rows.start..block.rows.start + height).zip(&mut v) {
                 apart.fill(0.0);
                 if let Some(y) = y.checked_sub(top).filter(|y| *y < h) {
-                    for (x, &value) in plane[y * w..][..w].iter().enumerate() {
-                        apart[(x + left) % M * rows.pitch() + (x + left) / M] = value;
+                    let row = &plane[y * w..][..w];
+                    for (i, apart) in apart.chunks_exact_mut(rows.pitch()).enumerate() {
+                        // The first pixel at or behind the row's start whose place is `i` behind a tile's.
+                        let skipped = left.saturating_sub(i).div_ceil(M);
+                        let pixels = row.iter().skip(skipped * M + i - left).step_by(M);
+                        apart.iter_mut().skip(skipped).zip(pixels).for_each(|(to, x)| *to = *x);
                     }
                 }
                 for tile in (0..rows.groups * PANEL).step_by(S::LANES) {
@@ -349,3 +353,6 @@ impl Place {
         (row * w < pixels).then_some(Self { v: row * rows.row(), pixel: row * w, tile: 0 })
     }
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests;

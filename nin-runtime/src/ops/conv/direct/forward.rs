@@ -8,7 +8,7 @@
 use super::super::mlp::{self, InBlocks, Pointwise};
 use super::super::{ConvShape, Forward};
 use super::{BLOCK, even_shares};
-use crate::gemm::{Ahead, Finish, Gemm, Operand, Output};
+use crate::gemm::{Ahead, Finish, Gemm, Near, Operand, Output};
 use crate::simd::{Element, Isa, PANEL, as_f32, padded};
 use crate::{Context, DisjointMut};
 use core::ops::Range;
@@ -78,7 +78,7 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
                 let block = blocks.get(block);
                 // SAFETY: blocks do not overlap.
                 let y = unsafe { y.part(block.of(padded(shape.co))) };
-                self.block(cx.isa(), &shape, &block, weights, strip, y, false);
+                self.block(cx.isa(), &shape, &block, weights, strip, y);
             }
         });
     }
@@ -92,8 +92,7 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
         (1, self.shape.with_row_of(pixels))
     }
 
-    /// Computes one block, which is `y`; without a strip it reads the input in place. What it reads then may be
-    /// near: in the second cache.
+    /// Computes one block, which is `y`; without a strip it reads the input in place.
     pub(in super::super) fn block(
         &self,
         isa: Isa,
@@ -102,7 +101,6 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
         weights: &[T],
         strip: &mut [f32],
         y: &mut [T],
-        is_near: bool,
     ) {
         let (border, pixel, co) = (shape.border(), shape.pixel(), padded(shape.co));
         assert_eq!(y.len(), block.of(co).len(), "a block of {shape:?}");
@@ -136,7 +134,7 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
             finish: Finish::bias(self.bias.as_ptr(), self.relu),
             ahead: Ahead::NOTHING,
             column_sums: core::ptr::null_mut(),
-            a_is_near: is_near || !strip.is_empty(),
+            near: block.near,
         };
         // SAFETY: the input, or the strip, holds all that the block's windows see, and lengths were checked.
         unsafe { gemm.run(isa) };
@@ -197,7 +195,7 @@ impl<X: Element> InBlocks for Direct<'_, X> {
     }
 
     fn compute(&self, isa: Isa, block: &Block, strip: &mut [f32], y: &mut [f32]) {
-        self.pass.block(isa, &self.shape, block, self.weights, strip, y, false);
+        self.pass.block(isa, &self.shape, block, self.weights, strip, y);
     }
 }
 
@@ -213,12 +211,13 @@ pub(in super::super) struct Block {
     columns: Range<usize>,
     /// The number of its first pixel, counted through all images.
     first: usize,
+    near: Near,
 }
 
 impl Block {
     /// The only one of an image that is a row of `pixels`.
-    pub(in super::super) fn of_row(pixels: usize) -> Self {
-        Self { image: 0, rows: 0..1, columns: 0..pixels, first: 0 }
+    pub(in super::super) fn of_row(pixels: usize, near: Near) -> Self {
+        Self { image: 0, rows: 0..1, columns: 0..pixels, first: 0, near }
     }
 
     pub(in super::super) fn pixels(&self) -> usize {
@@ -277,6 +276,6 @@ impl Blocks {
         let rows = part(i / pieces % bands, bands, h);
         let columns = part(i % pieces, pieces, w);
         let first = (image * h + rows.start) * w + columns.start;
-        Block { image, rows, columns, first }
+        Block { image, rows, columns, first, near: Near::Neither }
     }
 }

@@ -3,7 +3,7 @@
 use super::super::border::Border;
 use super::super::{ConvShape, WeightGradient};
 use super::{BLOCK, bordered, even_share};
-use crate::gemm::{Ahead, Axis, Finish, Gemm, Output};
+use crate::gemm::{Ahead, Axis, Finish, Gemm, Near, Output};
 use crate::simd::{Element, Isa, PANEL, padded};
 use crate::{Context, DisjointMut, Order};
 use core::ops::Range;
@@ -209,7 +209,7 @@ impl Part {
                     finish: Finish::ACCUMULATE,
                     ahead: core::mem::replace(&mut ahead, Ahead::NOTHING),
                     column_sums,
-                    a_is_near: false,
+                    near: Near::Neither,
                 };
                 // SAFETY: `ConvShape` holds windows to the bordered input, lengths were checked, each
                 // task has its own weights, and among those with these columns, one has the bias.

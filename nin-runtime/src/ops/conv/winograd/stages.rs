@@ -3,7 +3,7 @@
 use super::tile::{Grid, IsEdge, MAX_POINTS, Tile};
 use super::tiling::{PerTile, Row, Tiling, for_each_tile};
 use super::{Group, Problem, spread};
-use crate::gemm::{Ahead, Axis, Finish, Gemm, Output};
+use crate::gemm::{Ahead, Axis, Finish, Gemm, Near, Output};
 use crate::simd::{Kernel, LINE, PANEL, Simd, padded};
 use crate::{Context, DisjointMut};
 use core::marker::PhantomData;
@@ -357,7 +357,7 @@ pub(super) fn products(
             finish: Finish::NOTHING,
             ahead,
             column_sums: core::ptr::null_mut(),
-            a_is_near: false,
+            near: Near::Neither,
         };
         // SAFETY: lengths were checked, and each point's matrix is written once.
         unsafe { gemm.run(cx.isa()) };
@@ -403,7 +403,7 @@ pub(super) fn weight_products(
             output: Output { outer: 0, row: PANEL, panel: problem.ci * PANEL },
             finish: if accumulate { Finish::ACCUMULATE } else { Finish::NOTHING },
             ahead,
-            a_is_near: false,
+            near: Near::Neither,
             column_sums: match &sums {
                 Some((at, sums)) if *at == point => sums.as_mut_ptr(),
                 _ => core::ptr::null_mut(),

@@ -70,6 +70,9 @@ fn prepare(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     let mut calls = Vec::new();
     for (i, (layer, plan)) in net.layers.iter().zip(&plan.layers).enumerate() {
         let (Op::Conv { params, .. }, Some(conv)) = (&layer.op, &plan.conv) else { continue };
+        let name = names.layer(i);
+        let (weights, prepared) =
+            (layer::range(&layer::places(params).0), layer::range(&conv.prepared));
         let transform = match conv.forward {
             Method::Winograd(tile) => {
                 let tile = names.tile(tile);
@@ -81,9 +84,6 @@ fn prepare(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
             }
             Method::Direct | Method::Sparse => continue,
         };
-        let name = names.layer(i);
-        let (weights, prepared) =
-            (layer::range(&layer::places(params).0), layer::range(&conv.prepared));
         calls.push(quote! {
             #name::SHAPE.#transform(cx, &params[#weights], &mut prepared[#prepared]);
         });

@@ -128,13 +128,23 @@ impl<T: Operand> Gemm<'_, T> {
     /// As for [`Operand::multiply`].
     pub(crate) unsafe fn run(self, isa: Isa) {
         debug_assert_eq!((self.sum[2].a, self.sum[2].b), (1, PANEL));
-        debug_assert_ne!(self.finish.step, Step::Accumulate);
+        debug_assert!(!matches!(self.finish.step, Step::Accumulate | Step::Gate));
         // SAFETY: the caller's promise.
         unsafe { T::multiply(isa, self) };
     }
 }
 
 impl Gemm<'_> {
+    /// [`run`](Self::run) with a gate, or nothing else behind the sums, as gradients of activations have it.
+    ///
+    /// # Safety
+    /// As for [`Operand::multiply`].
+    pub(crate) unsafe fn run_gated(self, isa: Isa) {
+        debug_assert_eq!((self.sum[2].a, self.sum[2].b), (1, PANEL));
+        debug_assert!(matches!(self.finish.step, Step::Nothing | Step::Gate));
+        isa.run(Gated(self));
+    }
+
     /// Computes the product, whose inner row moves `A` by 1, as gradients of weights have it.
     ///
     /// # Safety
@@ -152,12 +162,25 @@ impl<T: Operand> Kernel for Gemm<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         // SAFETY: `Operand::multiply`, the only way here, passes its caller's promise on.
-        unsafe { self.columns::<S, true>(simd) };
+        unsafe { self.columns::<S, true, false>(simd) };
     }
 }
 
-/// The product with `A` transposed. A kernel of its own, so that programs that do not train are spared
-/// its register tiles.
+/// The product with a gate. A kernel of its own, as is the next one, so that programs that do not train are spared
+/// its part of each register tile.
+struct Gated<'a>(Gemm<'a>);
+
+impl Kernel for Gated<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        // SAFETY: `Gemm::run_gated`, the only way here, passes its caller's promise on.
+        unsafe { self.0.columns::<S, true, true>(simd) };
+    }
+}
+
+/// The product with `A` transposed.
 struct Transposed<'a>(Gemm<'a>);
 
 impl Kernel for Transposed<'_> {
@@ -166,7 +189,7 @@ impl Kernel for Transposed<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         // SAFETY: `Gemm::run_transposed`, the only way here, passes its caller's promise on.
-        unsafe { self.0.columns::<S, false>(simd) };
+        unsafe { self.0.columns::<S, false, false>(simd) };
     }
 }
 
@@ -174,7 +197,7 @@ impl<T: Operand> Gemm<'_, T> {
     /// The loop over panels, outermost, so that those of `B` stay in the nearest cache while
     /// all rows of `A` pass.
     #[inline(always)]
-    unsafe fn columns<S: Simd, const UNIT_K: bool>(&self, simd: S) {
+    unsafe fn columns<S: Simd, const UNIT_K: bool, const GATES: bool>(&self, simd: S) {
         let mut ahead = tile::Requests::new::<S, T>(self);
         let mut panel = 0;
         while panel < self.panels {
@@ -183,15 +206,15 @@ impl<T: Operand> Gemm<'_, T> {
             unsafe {
                 match width {
                     4 if S::TILE_ROWS.len() >= 4 => {
-                        self.rows::<S, 4, UNIT_K>(simd, panel, &mut ahead);
+                        self.rows::<S, 4, UNIT_K, GATES>(simd, panel, &mut ahead);
                     }
                     3 if S::TILE_ROWS.len() >= 3 => {
-                        self.rows::<S, 3, UNIT_K>(simd, panel, &mut ahead);
+                        self.rows::<S, 3, UNIT_K, GATES>(simd, panel, &mut ahead);
                     }
                     2 if S::TILE_ROWS.len() >= 2 => {
-                        self.rows::<S, 2, UNIT_K>(simd, panel, &mut ahead);
+                        self.rows::<S, 2, UNIT_K, GATES>(simd, panel, &mut ahead);
                     }
-                    _ => self.rows::<S, 1, UNIT_K>(simd, panel, &mut ahead),
+                    _ => self.rows::<S, 1, UNIT_K, GATES>(simd, panel, &mut ahead),
                 }
             }
             panel += width;
@@ -201,7 +224,7 @@ impl<T: Operand> Gemm<'_, T> {
     /// The loop over rows, in tiles of nearly equal height: five and four rows use the registers
     /// better than six and three.
     #[inline(always)]
-    unsafe fn rows<S: Simd, const P: usize, const UNIT_K: bool>(
+    unsafe fn rows<S: Simd, const P: usize, const UNIT_K: bool, const GATES: bool>(
         &self,
         simd: S,
         panel: usize,
@@ -223,7 +246,7 @@ impl<T: Operand> Gemm<'_, T> {
                 let place = tile::Place { outer: row, inner: i, panel };
                 // SAFETY: rows and panels are in range, so the caller's promise holds.
                 unsafe {
-                    tile::run::<S, T, P, UNIT_K, false>(simd, self, place, height, ahead);
+                    tile::run::<S, T, P, UNIT_K, GATES, false>(simd, self, place, height, ahead);
                 }
                 i += height;
             }
@@ -231,7 +254,7 @@ impl<T: Operand> Gemm<'_, T> {
                 let place = tile::Place { outer: row, inner: i, panel };
                 // SAFETY: as above.
                 unsafe {
-                    tile::run::<S, T, P, UNIT_K, true>(simd, self, place, height - 1, ahead);
+                    tile::run::<S, T, P, UNIT_K, GATES, true>(simd, self, place, height - 1, ahead);
                 }
             }
         }

@@ -44,7 +44,12 @@ fn check_plain(isa: Isa, m: usize, panels: usize, k: usize) {
             near: Near::Neither,
         };
         // SAFETY: the buffers have the lengths that the strides address.
-        unsafe { gemm.run(isa) };
+        unsafe {
+            match finish.step {
+                Step::Gate => gemm.run_gated(isa),
+                _ => gemm.run(isa),
+            }
+        }
         for i in 0..m {
             for j in 0..n {
                 let products = (0..k).map(|x| {

@@ -37,6 +37,7 @@ pub(super) unsafe fn run<
     T: Operand,
     const P: usize,
     const UNIT_K: bool,
+    const GATES: bool,
     const COLUMN_SUMS: bool,
 >(
     simd: S,
@@ -50,7 +51,7 @@ pub(super) unsafe fn run<
             match height {
                 // SAFETY: the caller's promise.
                 $($rows if $rows <= S::TILE_ROWS[P - 1] - usize::from(COLUMN_SUMS) => unsafe {
-                    tile::<S, T, $rows, P, UNIT_K, COLUMN_SUMS>(simd, gemm, at, ahead);
+                    tile::<S, T, $rows, P, UNIT_K, GATES, COLUMN_SUMS>(simd, gemm, at, ahead);
                 },)*
                 _ => unreachable!("a tile of {height} rows"),
             }
@@ -67,6 +68,7 @@ unsafe fn tile<
     const R: usize,
     const P: usize,
     const UNIT_K: bool,
+    const GATES: bool,
     const COLUMN_SUMS: bool,
 >(
     simd: S,
@@ -121,51 +123,48 @@ unsafe fn tile<
                             simd.prefetch(next.wrapping_add(line));
                         }
                     }
-                    macro_rules! products {
-                        ($asks:literal) => {
-                            for k in 0..run {
-                                let mut weights = [simd.splat(0.0); MAX_VECTORS];
-                                for j in 0..vectors {
-                                    weights[j] = T::load(simd, b.add(column(j, gemm.b_panel)));
-                                }
-                                if $asks && k.is_multiple_of(ASK_EVERY) {
-                                    ahead.make::<S, UNIT_K>(simd);
-                                }
-                                if !UNIT_K {
-                                    simd.prefetch(a[0].wrapping_add(NEAR * a_step));
-                                    for panel in 0..P {
-                                        let b = b.wrapping_add(panel * gemm.b_panel);
-                                        simd.prefetch(b.wrapping_add(NEAR * b_step));
-                                    }
-                                }
-                                if COLUMN_SUMS {
-                                    for j in 0..vectors {
-                                        column_sums[j] = column_sums[j] + weights[j];
-                                    }
-                                }
-                                for i in 0..R {
-                                    let (base, from) =
-                                        if UNIT_K { (i / REACH, i % REACH) } else { (0, i) };
-                                    if i > 0 {
-                                        // For a second `x` there is no register.
-                                        let last = &mut sums[i - 1][vectors - 1];
-                                        a[base] = simd.once_known(last, a[base]);
-                                    }
-                                    let x = simd.splat(*a[base].add(from * a_row));
-                                    for j in 0..vectors {
-                                        sums[i][j] = x.mul_add(weights[j], sums[i][j]);
-                                    }
-                                }
-                                // Behind the last turn they may lie outside their allocations.
-                                a = a.map(|a| a.wrapping_add(a_step));
-                                b = b.wrapping_add(b_step);
+                    // One loop over products serves both, since the tiles' loops are much of a program.
+                    let mut rest = run;
+                    while rest > 0 {
+                        let some = if asks { rest.min(ASK_EVERY) } else { rest };
+                        if asks {
+                            ahead.make::<S, UNIT_K>(simd);
+                        }
+                        for _ in 0..some {
+                            let mut weights = [simd.splat(0.0); MAX_VECTORS];
+                            for j in 0..vectors {
+                                weights[j] = T::load(simd, b.add(column(j, gemm.b_panel)));
                             }
-                        };
-                    }
-                    if asks {
-                        products!(true);
-                    } else {
-                        products!(false);
+                            if !UNIT_K {
+                                simd.prefetch(a[0].wrapping_add(NEAR * a_step));
+                                for panel in 0..P {
+                                    let b = b.wrapping_add(panel * gemm.b_panel);
+                                    simd.prefetch(b.wrapping_add(NEAR * b_step));
+                                }
+                            }
+                            if COLUMN_SUMS {
+                                for j in 0..vectors {
+                                    column_sums[j] = column_sums[j] + weights[j];
+                                }
+                            }
+                            for i in 0..R {
+                                let (base, from) =
+                                    if UNIT_K { (i / REACH, i % REACH) } else { (0, i) };
+                                if i > 0 {
+                                    // For a second `x` there is no register.
+                                    let last = &mut sums[i - 1][vectors - 1];
+                                    a[base] = simd.once_known(last, a[base]);
+                                }
+                                let x = simd.splat(*a[base].add(from * a_row));
+                                for j in 0..vectors {
+                                    sums[i][j] = x.mul_add(weights[j], sums[i][j]);
+                                }
+                            }
+                            // Behind the last turn they may lie outside their allocations.
+                            a = a.map(|a| a.wrapping_add(a_step));
+                            b = b.wrapping_add(b_step);
+                        }
+                        rest -= some;
                     }
                     left -= run;
                     to_come -= run;
@@ -196,12 +195,12 @@ unsafe fn tile<
         let bias = |j: usize| T::load(simd, operand.add(at.panel * PANEL + j * S::LANES));
         match step {
             // One loop for both, since the stores of all tiles are much of a program.
-            Step::Bias | Step::BiasAndRelu if UNIT_K => {
+            Step::Bias | Step::BiasAndRelu if UNIT_K && !GATES => {
                 let relu = step == Step::BiasAndRelu;
                 let least = simd.splat(if relu { 0.0 } else { f32::NEG_INFINITY });
                 store!(|sum, at, j| simd.max(least, sum + bias(j)));
             }
-            Step::Gate if UNIT_K => {
+            Step::Gate if GATES => {
                 store!(|sum, at, j| simd.gate(T::load(simd, operand.add(at)), sum));
             }
             Step::Accumulate if !UNIT_K => {

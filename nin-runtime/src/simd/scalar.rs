@@ -61,6 +61,24 @@ impl Vector for F32x4 {
     }
 }
 
+/// A lane alone, for the few values that are not worth a kernel.
+impl Vector for f32 {
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        self * a + b
+    }
+
+    #[inline(always)]
+    fn scale(self, c: f32) -> Self {
+        self * c
+    }
+
+    #[inline(always)]
+    fn scale_add(self, c: f32, b: Self) -> Self {
+        self * c + b
+    }
+}
+
 impl Simd for Scalar {
     type V = F32x4;
     type Mask = [bool; LANES];

@@ -218,7 +218,7 @@ impl InputGradient<'_> {
         };
         // SAFETY: the border holds every tap of every input pixel, lengths were checked, and each
         // task has its own image.
-        unsafe { gemm.run(isa) };
+        unsafe { gemm.run_gated(isa) };
         rest
     }
 
@@ -250,7 +250,7 @@ impl InputGradient<'_> {
                 near: Near::Neither,
             };
             // SAFETY: lengths were checked, and each task writes its own pixels.
-            unsafe { gemm.run(cx.isa()) };
+            unsafe { gemm.run_gated(cx.isa()) };
         });
     }
 

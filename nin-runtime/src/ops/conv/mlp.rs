@@ -83,7 +83,7 @@ pub(super) trait InBlocks: Sync {
 /// little work space for any block.
 pub(super) fn run(
     cx: &Context,
-    first: &impl InBlocks,
+    first: &dyn InBlocks,
     next: &[Pointwise<'_>],
     y: &mut [f32],
     (strips, between): (&mut [f32], &mut [f32]),
@@ -137,22 +137,22 @@ pub(super) fn run(
             let pixels = block.pixels();
             first.compute(cx.isa(), &block, strip, &mut from[..pixels * co]);
             for layer in hidden {
-                layer.compute(cx.isa(), Block::of_row(pixels, Near::AAndC), from, to);
+                layer.compute(cx.isa(), &Block::of_row(pixels, Near::AAndC), from, to);
                 core::mem::swap(&mut from, &mut to);
             }
-            last.compute(cx.isa(), Block::of_row(pixels, Near::A), from, y);
+            last.compute(cx.isa(), &Block::of_row(pixels, Near::A), from, y);
         }
     });
 }
 
 impl Pointwise<'_> {
     /// Computes the pixels of a block, which `x` and `y` start with.
-    fn compute(&self, isa: Isa, block: Block, x: &[f32], y: &mut [f32]) {
+    fn compute(&self, isa: Isa, block: &Block, x: &[f32], y: &mut [f32]) {
         let shape = self.shape.with_row_of(block.pixels());
         let x = Source::Activations(&x[..shape.input_len()]);
         let pass = Forward { shape: &shape, n: 1, x, bias: self.bias, relu: self.relu };
         let y = &mut y[..shape.output_len()];
-        pass.block(isa, &shape, &block, self.weights, &mut [], y);
+        pass.block(isa, &shape, block, self.weights, &mut [], y);
     }
 }
 

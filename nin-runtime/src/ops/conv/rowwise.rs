@@ -6,10 +6,10 @@
 
 use super::direct::{Block, Blocks, even_shares};
 use super::mlp::{self, InBlocks, LANES, Pointwise};
-use super::winograd::Transform;
+use super::winograd::{Transform, call};
 use super::{ConvShape, Forward};
 use crate::simd::{Isa, Kernel, PANEL, Simd, Vector, padded};
-use crate::{Context, Order};
+use crate::{Context, DisjointMut, Order};
 use core::marker::PhantomData;
 
 /// Elements of transformed rows that a thread has at a time: 32 KiB, if those of a block take no more.
@@ -94,42 +94,28 @@ impl ConvShape {
         self.check_rowwise(R);
         assert_eq!(weights.len(), self.weights_len(), "weights of {self:?}");
         assert_eq!(transformed.len(), self.rowwise_weights_len(T), "transformed weights, {self:?}");
-        cx.isa().run(TransformWeights::<W, M, R, T> { weights, transformed, by: PhantomData });
+        let (depth, work) = (self.ci * self.kernel.0, 8 * transformed.len());
+        let to = DisjointMut::new(transformed);
+        cx.for_each(self.panels(), work, |panel| {
+            let (w, u) = (depth * R * PANEL, depth * T * PANEL);
+            // SAFETY: panels do not overlap.
+            let u = unsafe { to.part(panel * u..(panel + 1) * u) };
+            let (w, _) = weights[panel * w..(panel + 1) * w].as_chunks::<PANEL>();
+            for (w, u) in w.chunks_exact(R).zip(u.chunks_exact_mut(T * PANEL)) {
+                for lane in 0..PANEL {
+                    let points = W::weight(core::array::from_fn(|i| w[i][lane]));
+                    for (u, point) in u.chunks_exact_mut(PANEL).zip(points) {
+                        u[lane] = point;
+                    }
+                }
+            }
+        });
     }
 
     /// Holds the geometry to what is computed here.
     fn check_rowwise(&self, r: usize) {
         assert_eq!((self.order, self.stride), (Order::Planar, (1, 1)), "{self:?} along rows");
         assert_eq!(self.kernel.1, r, "the transform is for another kernel");
-    }
-}
-
-struct TransformWeights<'a, W, const M: usize, const R: usize, const T: usize> {
-    weights: &'a [f32],
-    transformed: &'a mut [f32],
-    by: PhantomData<W>,
-}
-
-impl<W, const M: usize, const R: usize, const T: usize> Kernel for TransformWeights<'_, W, M, R, T>
-where
-    W: Transform<M, R, T>,
-{
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let (rows, _) = self.weights.as_chunks::<PANEL>();
-        for (w, u) in rows.chunks_exact(R).zip(self.transformed.chunks_exact_mut(T * PANEL)) {
-            for lane in (0..PANEL).step_by(S::LANES) {
-                // SAFETY: vectors end with their panel.
-                let points =
-                    W::weight(core::array::from_fn(|i| unsafe { s.load(w[i][lane..].as_ptr()) }));
-                for (u, point) in u.chunks_exact_mut(PANEL).zip(points) {
-                    // SAFETY: as above.
-                    unsafe { s.store(u[lane..].as_mut_ptr(), point) };
-                }
-            }
-        }
     }
 }
 
@@ -195,14 +181,19 @@ where
     }
 
     fn compute(&self, isa: Isa, block: &Block, strip: &mut [f32], y: &mut [f32]) {
-        isa.run(RowwiseBlock { layer: self, block, strip, y });
+        let (height, rows, shape) = (block.rows.len(), &self.rows, self.pass.shape);
+        assert!(strip.len() >= rows.len(height), "{} elements for {height} rows", strip.len());
+        assert_eq!(y.len(), height * shape.output().1 * padded(shape.co), "a block of {shape:?}");
+        let (apart, v) = strip.split_at_mut(rows.apart());
+        isa.run(RowwiseBlock { layer: self, block, apart, v, y });
     }
 }
 
 struct RowwiseBlock<'a, W, const M: usize, const R: usize, const T: usize> {
     layer: &'a Rowwise<'a, W, M, R, T>,
     block: &'a Block,
-    strip: &'a mut [f32],
+    apart: &'a mut [f32],
+    v: &'a mut [f32],
     y: &'a mut [f32],
 }
 
@@ -214,15 +205,16 @@ where
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { layer, block, strip, y } = self;
-        let (apart, v) = strip.split_at_mut(layer.rows.apart());
-        layer.transform(s, block, apart, v);
-        let (w, co) = (layer.pass.shape.output().1, padded(layer.pass.shape.co));
-        assert_eq!(y.len(), block.rows.len() * w * co, "a block of {:?}", layer.pass.shape);
-        // Where there are registers for the sums of several tiles, they share the reading of weights.
-        match S::TILE_ROWS.len() {
-            1 => layer.multiply::<S, 1>(s, block.rows.len(), v, y),
-            _ => layer.multiply::<S, 3>(s, block.rows.len(), v, y),
+        let Self { layer, block, apart, v, y } = self;
+        let (v, y, height) = (v.as_mut_ptr(), y.as_mut_ptr(), block.rows.len());
+        // SAFETY: `compute` has held work space and output to their lengths.
+        unsafe {
+            layer.transform(s, block, apart, v);
+            // Where there are registers for the sums of several tiles, they share the reading of weights.
+            match S::TILE_ROWS.len() {
+                1 => layer.multiply::<S, 1>(s, height, v, y),
+                _ => layer.multiply::<S, 3>(s, height, v, y),
+            }
         }
     }
 }
@@ -232,49 +224,54 @@ where
     W: Transform<M, R, T>,
 {
     /// Transforms the rows of the image that a block reads.
+    ///
+    /// # Safety
+    /// `apart` and `v` must have room for them.
     #[inline(always)]
-    fn transform<S: Simd>(&self, s: S, block: &Block, apart: &mut [f32], v: &mut [f32]) {
+    unsafe fn transform<S: Simd>(&self, s: S, block: &Block, apart: &mut [f32], v: *mut f32) {
         let (shape, rows) = (self.pass.shape, &self.rows);
         let ((h, w), (top, left)) = (shape.input, shape.padding);
         let image = self.pass.x.image(block.image, shape.input_len());
-        let height = block.rows.len() + rows.kernel - 1;
-        let mut v = v.chunks_exact_mut(rows.row());
-        for plane in image.chunks_exact(h * w) {
-            for (y, v) in (block.rows.start..block.rows.start + height).zip(&mut v) {
-                apart.fill(0.0);
-                if let Some(y) = y.checked_sub(top).filter(|y| *y < h) {
-                    let row = &plane[y * w..][..w];
-                    for (i, apart) in apart.chunks_exact_mut(rows.pitch()).enumerate() {
-                        // The first pixel at or behind the row's start whose place is `i` behind a tile's.
-                        let skipped = left.saturating_sub(i).div_ceil(M);
-                        let pixels = row.iter().skip(skipped * M + i - left).step_by(M);
-                        apart.iter_mut().skip(skipped).zip(pixels).for_each(|(to, x)| *to = *x);
-                    }
-                }
+        let mut v = v;
+        for plane in 0..rows.planes {
+            for y in block.rows.start..block.rows.end + rows.kernel - 1 {
+                let y = y.wrapping_sub(top);
+                let row = if y < h { &image[(plane * h + y) * w..][..w] } else { &[] };
+                take_apart(row, left, (M, rows.pitch()), apart);
                 for tile in (0..rows.groups * PANEL).step_by(S::LANES) {
-                    let start = tile / PANEL * T * PANEL + tile % PANEL;
-                    // SAFETY: vectors end with a group of tiles, and so before the end of what was taken apart.
+                    // SAFETY: vectors end with a group of tiles, and so before the end of what was taken apart and of
+                    // the row.
                     unsafe {
-                        let x = |i: usize| {
-                            s.load(apart[i % M * rows.pitch() + i / M + tile..].as_ptr())
-                        };
-                        for (i, point) in W::input(core::array::from_fn(x)).into_iter().enumerate()
-                        {
-                            s.store(v[start + i * PANEL..].as_mut_ptr(), point);
+                        let from = apart.as_ptr().add(tile);
+                        let to = v.add(tile / PANEL * T * PANEL + tile % PANEL);
+                        let x = |i: usize| s.load(from.add(i % M * rows.pitch() + i / M));
+                        let x = core::array::from_fn(x);
+                        let points = if S::IS_WIDE { call(W::input, x) } else { W::input(x) };
+                        for (i, point) in points.into_iter().enumerate() {
+                            s.store(to.add(i * PANEL), point);
                         }
                     }
                 }
+                v = v.wrapping_add(rows.row());
             }
         }
     }
 
     /// Sums products over the kernel's rows and the planes, and transforms them back, `N` tiles at a time.
+    ///
+    /// # Safety
+    /// `v` must have the transformed rows for so many rows of output, and `y` room for these.
     #[inline(always)]
-    fn multiply<S: Simd, const N: usize>(&self, s: S, height: usize, v: &[f32], y: &mut [f32]) {
+    unsafe fn multiply<S: Simd, const N: usize>(
+        &self,
+        s: S,
+        height: usize,
+        v: *const f32,
+        y: *mut f32,
+    ) {
         let (shape, rows) = (self.pass.shape, &self.rows);
         let (w, co) = (shape.output().1, padded(shape.co));
         let plane = (height + rows.kernel - 1) * rows.row();
-        assert!(v.len() >= rows.planes * plane && y.len() == height * w * co);
         let least = s.splat(if self.pass.relu { 0.0 } else { f32::NEG_INFINITY });
         let depth = rows.planes * rows.kernel * T * PANEL;
         for (panel, u) in self.transformed.chunks_exact(depth).enumerate() {
@@ -297,8 +294,7 @@ where
                             for i in 0..T {
                                 // SAFETY: a tile's points lie in its row of `v`, and vectors in their panel.
                                 unsafe {
-                                    let v =
-                                        v.as_ptr().add(c * plane + row * rows.row() + i * PANEL);
+                                    let v = v.add(c * plane + row * rows.row() + i * PANEL);
                                     let u = s.load(u.add(i * PANEL));
                                     for (sums, place) in sums.iter_mut().zip(&places) {
                                         sums[i] = s.splat(*v.add(place.v)).mul_add(u, sums[i]);
@@ -309,21 +305,37 @@ where
                         }
                     }
                     for (sums, place) in sums.into_iter().zip(places) {
-                        let outputs = W::output(sums);
+                        let outputs =
+                            if S::IS_WIDE { call(W::output, sums) } else { W::output(sums) };
                         let valid = w - place.tile * M;
-                        for i in 0..M {
+                        for (i, output) in outputs.into_iter().enumerate() {
                             if i < valid {
-                                let value = s.max(least, outputs[i] + bias);
+                                let value = s.max(least, output + bias);
                                 // SAFETY: the output's pixel lies in its row, and so in `y`.
                                 unsafe {
-                                    let y = y.as_mut_ptr().add((place.pixel + i) * co + channel);
-                                    s.store(y, value);
+                                    s.store(y.add((place.pixel + i) * co + channel), value);
                                 }
                             }
                         }
                     }
                 }
             }
+        }
+    }
+}
+
+/// Takes a row apart: the first of every `m` pixels of its padded form, then the second and so on, `pitch` elements
+/// apart. One copy serves all instruction sets.
+#[inline(never)]
+fn take_apart(row: &[f32], left: usize, (m, pitch): (usize, usize), to: &mut [f32]) {
+    to.fill(0.0);
+    let (mut place, mut i) = (left % m * pitch + left / m, left % m);
+    for &x in row {
+        to[place] = x;
+        i += 1;
+        place += pitch;
+        if i == m {
+            (i, place) = (0, place - m * pitch + 1);
         }
     }
 }

@@ -23,6 +23,7 @@ mod weights;
 #[cfg(all(test, feature = "std"))]
 pub(super) mod tests;
 
+pub(super) use tile::call;
 pub use tile::{Ragged, Tile, Tiles, Transform};
 
 use super::ConvShape;

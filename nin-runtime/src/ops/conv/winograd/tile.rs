@@ -120,7 +120,7 @@ macro_rules! separable {
 
 /// `f(x)`, never inlined: one copy of a transform serves all rows or columns, and all sizes of tiles.
 #[inline(never)]
-fn call<X, Y>(f: impl Fn(X) -> Y, x: X) -> Y {
+pub(in crate::ops::conv) fn call<X, Y>(f: impl Fn(X) -> Y, x: X) -> Y {
     f(x)
 }
 

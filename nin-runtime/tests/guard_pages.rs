@@ -7,6 +7,8 @@
 mod buffer;
 #[path = "guard/cases.rs"]
 mod cases;
+#[path = "guard/convolutions.rs"]
+mod convolutions;
 
 /// What transforms refer to.
 mod rt {
@@ -17,7 +19,7 @@ mod rt {
     pub use nin_runtime::simd::Vector;
 }
 
-nin_macros::transforms!(F2x3, F2x5, F4x3, F6x3, F4x3With1, F1x3With4);
+nin_macros::transforms!(F2x3, F2x5, F4x3, F4x5, F6x3, F4x3With1, F1x3With4);
 
 use buffer::{Guarded, Side};
 use nin_runtime::Context;

@@ -46,6 +46,50 @@ fn large_kernels_go_by_winograd_and_pointwise_ones_direct() {
     }
 }
 
+const SMALL: &str = "pub Small<
+    input(1, 28, 28),
+    block(32, kernel = 5, padding = 2),
+    max_pool(3, stride = 2),
+    block(64, kernel = 3, padding = 1),
+    max_pool(3, stride = 2),
+    dropout(0.5),
+    block(10, kernel = 3, padding = 1),
+    global_avg_pool,
+>";
+
+#[test]
+fn first_layers_of_few_channels_go_along_rows_where_that_costs_less() {
+    let first = |spec: &str| forward_methods(&net(spec)).swap_remove(0);
+    assert_eq!(first(SMALL), "Winograd F(1×4, 5×5)");
+    assert_eq!(first(&SMALL.replace("kernel = 5", "kernel = 7")), "Winograd F(1×2, 7×7)");
+    assert_eq!(first(&SMALL.replace("input(1", "input(3")), "Winograd F(1×4, 5×5)");
+    // A stride takes rows apart, and a kernel of one pixel is no filter.
+    for other in ["kernel = 5, stride = 2", "kernel = 1"] {
+        let method = first(&SMALL.replace("kernel = 5", other));
+        assert!(!method.contains("F(1×"), "{other}: {method}");
+    }
+    assert_eq!(first(&format!("{SMALL} where algorithm = direct")), "direct");
+    assert_eq!(first(&format!("{SMALL} where storage = f16")), "direct");
+}
+
+#[test]
+fn pointwise_layers_are_computed_with_the_layer_before_them() {
+    let of = |spec: &str| {
+        let plan = Plan::new(&net(spec));
+        let follow: Vec<bool> = plan.layers.iter().map(|layer| layer.follows).collect();
+        let next: Vec<usize> = plan.layers.iter().map(|layer| layer.next).collect();
+        for (i, &next) in next.iter().enumerate() {
+            assert!(follow[i + 1..=i + next].iter().all(|follows| *follows), "{spec}");
+        }
+        assert_eq!(follow.iter().filter(|follows| **follows).count(), next.iter().sum());
+        next
+    };
+    // Winograd's stages are computed by themselves.
+    assert_eq!(of(D2L), [0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0]);
+    assert_eq!(of(SMALL), [2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0]);
+    assert!(of(&format!("{SMALL} where storage = f16")).iter().all(|next| *next == 0));
+}
+
 #[test]
 fn direct_is_obeyed_for_a_net_and_for_a_layer() {
     let whole = format!("{D2L} where algorithm = direct");

@@ -79,8 +79,7 @@ pub(super) trait InBlocks: Sync {
 /// [`mlp_work`](ConvShape::mlp_work).
 ///
 /// # Panics
-/// If layers do not fit each other, a slice does not have the length that the geometries say, or there is too
-/// little work space for any block.
+/// If layers do not fit each other, or a slice does not have the length that the geometries say.
 pub(super) fn run(
     cx: &Context,
     first: &dyn InBlocks,
@@ -98,17 +97,17 @@ pub(super) fn run(
     let channels = hidden.iter().map(|layer| padded(layer.shape.co)).fold(co, usize::max);
     let weights = next.iter().map(|layer| layer.weights.len()).fold(0, usize::max);
     let (pixels, least) = first.smallest();
-    let places = places(next.len());
+    let (places, room) = (places(next.len()), LANES * place(weights, channels * pixels));
+    let (got, needed) = (between.len(), places * room);
+    assert!(got >= needed, "{got} elements between layers, {needed} are needed");
     // Threads share the work space: with more of them blocks are smaller.
     let fitting = |len: usize, each: usize| len.checked_div(each).unwrap_or(usize::MAX);
     let lanes =
         fitting(strips.len(), least).min(fitting(between.len(), places * channels * pixels));
     let lanes = cx.threads().min(lanes);
-    assert!(lanes > 0, "{} and {} elements of work", strips.len(), between.len());
     let strip = strips.len() / lanes;
     // One thread alone has the room of all.
-    let most = LANES * place(weights, channels * pixels);
-    let place = fitting(between.len(), places * lanes).min(most);
+    let place = fitting(between.len(), places * lanes).min(room);
     let pixels = if next.is_empty() { usize::MAX } else { place / channels };
     let blocks = first.blocks(pixels, strip, lanes);
     let count = blocks.count();

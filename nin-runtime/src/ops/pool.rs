@@ -294,7 +294,9 @@ fn for_each_band<T: Send>(
     let (rows, row) = (shape.rows.output, shape.output_row());
     let bands = if n < cx.threads() { rows.min(2 * cx.threads()) } else { 1 };
     let y = DisjointMut::new(y);
-    cx.for_each(n * bands, n.saturating_mul(4 * shape.work()), |task| {
+    // Threads that have shared what a pool reads save more by sharing the pool than its few operations.
+    let work = n.saturating_mul(4 * shape.work());
+    cx.for_each(n * bands, work, |task| {
         let (image, band) = (task / bands, task % bands);
         let band = band * rows / bands..(band + 1) * rows / bands;
         let first = image * shape.output_len();

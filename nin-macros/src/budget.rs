@@ -2,7 +2,7 @@
 
 use crate::diag::{Error, Repair};
 use crate::net::Net;
-use crate::plan::{LayerPlan, Place, Plan};
+use crate::plan::{Place, Plan};
 use crate::source::{Edit, Loc};
 use crate::spec::Options;
 
@@ -30,28 +30,41 @@ pub(crate) fn check(options: &Options, net: &Net) -> Option<Error> {
     let error = Error::new(budget.at, what)
         .because("because", costliest(net, &plan))
         .offer_any([
-            Repair::new([direct], "direct sums need no work space, but take longer"),
+            Repair::new([direct], "direct sums need less work space, but take longer"),
             Repair::new([half], "activations then take half the memory; sums are direct"),
         ])
         .offer(budget.at, enough, "what it needs");
     Some(error)
 }
 
-/// The layer at which most memory is in use, and what its buffers take.
+/// The layer, or those that are computed together, at which most memory is in use, and what the buffers take.
 fn costliest(net: &Net, plan: &Plan) -> String {
     let place = |place: &Option<Place>| place.as_ref().map_or(0, |p| p.infer.len());
-    let buffers = |layer: &LayerPlan| {
-        let work = layer.conv.as_ref().map_or(0, |conv| conv.work.len());
-        [place(&layer.x), place(&layer.y), work].map(|len| len as u64 * 4)
+    let buffers = |i: usize| {
+        let (first, last) = (&plan.layers[i], &plan.layers[i + plan.layers[i].next]);
+        let work = first.conv.as_ref().map_or(0, |conv| conv.work.len());
+        [place(&first.x), place(&last.y), work].map(|len| len as u64 * 4)
     };
-    let layers = net.layers.iter().zip(&plan.layers).map(|(layer, plan)| (layer, buffers(plan)));
-    let most = layers.max_by_key(|(_, buffers)| buffers.iter().sum::<u64>());
-    let Some((layer, most)) = most else { return String::new() };
-    let names = ["its input", "its output", "the work space of its algorithm"];
+    let firsts = (0..net.layers.len()).filter(|&i| !plan.layers[i].follows);
+    let most = firsts.map(|i| (i, buffers(i)));
+    let Some((i, most)) = most.max_by_key(|(_, buffers)| buffers.iter().sum::<u64>()) else {
+        return String::new();
+    };
+    let name = |i: usize| format!("{} `{}`", net.layers[i].module, net.layers[i].name);
+    let (who, names) = match plan.layers[i].next {
+        0 => (
+            format!("layer {} needs", name(i)),
+            ["its input", "its output", "the work space of its algorithm"],
+        ),
+        next => (
+            format!("layers {} to {}, computed together, need", name(i), name(i + next)),
+            ["their input", "their output", "work space"],
+        ),
+    };
     let parts = most.iter().zip(names).filter(|(len, _)| **len > 0);
     let parts: Vec<String> =
         parts.map(|(&len, name)| format!("{} for {name}", bytes(len))).collect();
-    format!("layer {} `{}` needs most: {}", layer.module, layer.name, parts.join(", "))
+    format!("{who} most: {}", parts.join(", "))
 }
 
 fn bytes(n: u64) -> String {

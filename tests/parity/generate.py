@@ -20,6 +20,10 @@ import nets
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 STEPS = 5
+# Where rounding decides whether a ReLU or a pool tips over, a step goes one way or another. In nets with
+# many of both, seeds are chosen for margins well above the rounding of f32.
+SEEDS = {"small": 295}
+MARGIN = 5e-6
 
 
 def initialise(net, generator):
@@ -32,6 +36,30 @@ def initialise(net, generator):
                 module.bias.uniform_(-0.1, 0.3, generator=generator)
 
 
+class Margin:
+    """How near the ReLUs behind convolutions, and the max pools, come to tipping over."""
+
+    def __init__(self):
+        self.least = math.inf
+
+    def watch(self, net):
+        for module in net.modules():
+            if isinstance(module, nn.ReLU):
+                module.register_forward_pre_hook(lambda _, x: self.see(x[0].abs()))
+            if isinstance(module, nn.MaxPool2d):
+                module.register_forward_pre_hook(self.see_windows)
+
+    def see(self, distances):
+        self.least = min(self.least, distances.detach().min().item())
+
+    def see_windows(self, pool, x):
+        planes = x[0].detach().flatten(0, 1).unsqueeze(1)
+        windows = nn.functional.unfold(planes, pool.kernel_size, padding=pool.padding, stride=pool.stride)
+        first, second = windows.topk(2, dim=1).values.unbind(1)
+        # Where all are zero, behind a ReLU, no gradient goes on.
+        self.see((first - second)[first > 0])
+
+
 def gradients(net, images, labels):
     net.zero_grad()
     logits = net(images)
@@ -40,8 +68,10 @@ def gradients(net, images, labels):
     return logits.detach(), loss.detach(), {name: p.grad for name, p in net.named_parameters()}
 
 
-def after_steps(net, images, labels, make_optimizer):
+def after_steps(net, images, labels, make_optimizer, margin=None):
     net = copy.deepcopy(net)
+    if margin:
+        margin.watch(net)
     optimizer = make_optimizer(net.parameters())
     for _ in range(STEPS):
         gradients(net, images, labels)
@@ -71,8 +101,10 @@ def golden(name, shape, batch, net, seed):
         assert grad.abs().max() > 1e-4, f"{name}: {parameter} learns nothing, try another seed"
     tensors = {"input": images, "logits": logits, "loss": loss.reshape(1)}
     tensors |= {f"gradient/{k}": v for k, v in grads.items()}
-    tensors |= {f"sgd/{k}": v for k, v in after_steps(net, exact, labels, sgd).items()}
-    tensors |= {f"adam/{k}": v for k, v in after_steps(net, exact, labels, adam).items()}
+    margin = Margin()
+    tensors |= {f"sgd/{k}": v for k, v in after_steps(net, exact, labels, sgd, margin).items()}
+    tensors |= {f"adam/{k}": v for k, v in after_steps(net, exact, labels, adam, margin).items()}
+    assert name not in SEEDS or margin.least > MARGIN, f"{name}: {margin.least}, try another seed"
     tensors = {k: v.float().contiguous() for k, v in tensors.items()}
     tensors["labels"] = labels.to(torch.uint8)
     save_file(tensors, GOLDEN / f"{name}.safetensors")
@@ -113,7 +145,7 @@ def book():
 def main():
     GOLDEN.mkdir(exist_ok=True)
     for seed, (name, (shape, batch, net)) in enumerate(nets.NETS.items()):
-        golden(name, shape, batch, net, seed)
+        golden(name, shape, batch, net, SEEDS.get(name, seed))
     book()
 
 

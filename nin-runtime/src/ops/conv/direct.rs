@@ -7,7 +7,7 @@
 mod forward;
 mod weight_gradient;
 
-pub(super) use forward::{Block, Blocks, larger};
+pub(super) use forward::{Block, Blocks};
 
 use super::border::Border;
 use super::{ConvShape, InputGradient, Source};

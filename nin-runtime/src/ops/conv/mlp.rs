@@ -4,17 +4,14 @@
 //! block of pixels goes through all layers before the next one, what lies between these stays in the near caches,
 //! and threads meet once.
 
-use super::direct::{BLOCK, Block, Blocks, larger};
-use super::{ConvShape, Forward, Source};
+use super::direct::{BLOCK, Block, Blocks};
+use super::{ConvShape, Forward, LANES, Source, larger};
 use crate::gemm::Near;
 use crate::simd::{Isa, padded};
 use crate::{Context, DisjointMut};
 
 /// Elements between two layers that a block may have in any case: 16 KiB.
 const LEAST: usize = 1 << 12;
-
-/// Threads that have blocks of full size.
-pub(super) const LANES: usize = 2;
 
 /// A pointwise layer that reads what the one before it has computed for some pixels.
 #[derive(Clone, Copy, Debug)]

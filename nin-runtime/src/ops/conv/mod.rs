@@ -19,6 +19,14 @@ pub use mlp::Pointwise;
 use crate::simd::{Element, PANEL, padded};
 use crate::{Order, params};
 
+/// Threads that passes which share their work space have full parts for; with more of them, parts are smaller or the
+/// stages are shared.
+const LANES: usize = 2;
+
+const fn larger(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}
+
 /// The geometry of a convolution with bias; every pair is (rows, columns).
 ///
 /// It exists only if the kernel fits the padded input, so that the drivers need no checks.

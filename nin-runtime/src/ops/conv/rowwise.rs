@@ -5,9 +5,9 @@
 //! as matrix products, the tiles of so few channels would take longer to write and read than to compute.
 
 use super::direct::{Block, Blocks, even_shares};
-use super::mlp::{self, InBlocks, LANES, Pointwise};
+use super::mlp::{self, InBlocks, Pointwise};
 use super::winograd::{Transform, call};
-use super::{ConvShape, Forward};
+use super::{ConvShape, Forward, LANES, larger};
 use crate::simd::{Isa, Kernel, PANEL, Simd, Vector, padded};
 use crate::{Context, DisjointMut, Order};
 use core::marker::PhantomData;
@@ -75,7 +75,7 @@ impl ConvShape {
     pub const fn rowwise_work(&self, m: usize, t: usize) -> usize {
         let rows = Rows::new(self, m, t);
         let (least, whole) = (rows.len(1), rows.len(self.output().0));
-        let most = if least > STRIP { least } else { STRIP };
+        let most = larger(least, STRIP);
         LANES * if whole < most { whole } else { most }
     }
 

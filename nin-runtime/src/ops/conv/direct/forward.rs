@@ -6,7 +6,7 @@
 //! and by all output channels, so that the copy costs little beside the products.
 
 use super::super::mlp::{self, InBlocks, Pointwise};
-use super::super::{ConvShape, Forward};
+use super::super::{ConvShape, Forward, larger};
 use super::{BLOCK, even_shares};
 use crate::gemm::{Ahead, Finish, Gemm, Near, Operand, Output};
 use crate::simd::{Element, Isa, PANEL, as_f32, padded};
@@ -36,10 +36,6 @@ impl ConvShape {
     const fn window_len(&self) -> usize {
         self.kernel.0 * self.kernel.1 * self.planes() * self.pixel()
     }
-}
-
-pub(in super::super) const fn larger(a: usize, b: usize) -> usize {
-    if a > b { a } else { b }
 }
 
 impl<X: Element, T: Operand> Forward<'_, X, T> {

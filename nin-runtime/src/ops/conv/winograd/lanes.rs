@@ -4,6 +4,7 @@
 //! takes a group of panels of output channels through the stages that are left.
 
 use super::Problem;
+use crate::ops::conv::{LANES, larger};
 use crate::simd::{PANEL, padded};
 use crate::{Context, DisjointMut};
 use core::ops::Range;
@@ -23,9 +24,6 @@ impl Group {
         self.panels * PANEL
     }
 }
-
-/// Threads that have work space of their own, and parts of equal size that images or panels then have.
-pub(super) const LANES: usize = 2;
 
 /// Elements of transformed inputs that take no longer to compute than to read from another thread: 64 KiB.
 const CHEAP_LEN: usize = 1 << 14;
@@ -120,10 +118,6 @@ impl Problem {
         let group = if self.group < self.panels() { self.group } else { self.panels() };
         (group, if self.has_lanes() { LANES } else { 0 })
     }
-}
-
-const fn larger(a: usize, b: usize) -> usize {
-    if a > b { a } else { b }
 }
 
 /// Calls `pass` for images that make up all `n`, each time with work space.

@@ -1,6 +1,6 @@
 //! The passes: forward, the input's gradient, the weights' gradient.
 
-use super::lanes::{LANES, PAIR, for_each_group, for_each_lane, for_each_pass};
+use super::lanes::{PAIR, for_each_group, for_each_lane, for_each_pass};
 use super::phases::rearrange;
 use super::stages::{
     Epilogue, Field, OfGradient, OfInput, gather, products, scatter, weight_products,
@@ -8,7 +8,7 @@ use super::stages::{
 use super::tile::Tile;
 use super::{Problem, weights};
 use crate::ops::conv::column_sums::bias_gradient;
-use crate::ops::conv::{ConvShape, Forward, InputGradient, Source, WeightGradient};
+use crate::ops::conv::{ConvShape, Forward, InputGradient, LANES, Source, WeightGradient};
 use crate::simd::{PANEL, padded};
 use crate::{Context, DisjointMut};
 

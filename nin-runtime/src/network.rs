@@ -340,15 +340,7 @@ pub fn regions<const K: usize>(
     n: usize,
     places: [Range<usize>; K],
 ) -> [&mut [f32]; K] {
-    pair_regions(memory, n, 0..n, places)
-}
-
-/// Images of a pair.
-pub const PAIR: usize = 2;
-
-/// The pairs of `n` images; the last may be a single one.
-pub fn pairs(n: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..n).step_by(PAIR).map(move |first| first..n.min(first + PAIR))
+    image_regions(memory, n, 0..n, places)
 }
 
 /// The single images of `n`.
@@ -360,15 +352,15 @@ pub fn singles(n: usize) -> impl Iterator<Item = Range<usize>> {
 ///
 /// # Panics
 /// If parts overlap or lie outside, as above.
-pub fn pair_regions<const K: usize>(
+pub fn image_regions<const K: usize>(
     memory: &mut [f32],
     n: usize,
-    pair: Range<usize>,
+    images: Range<usize>,
     places: [Range<usize>; K],
 ) -> [&mut [f32]; K] {
     let places = places.map(|place| {
-        let start = n * place.start + pair.start * place.len();
-        start..start + pair.len() * place.len()
+        let start = n * place.start + images.start * place.len();
+        start..start + images.len() * place.len()
     });
     memory.get_disjoint_mut(places).expect("the parts of the memory plan do not overlap")
 }

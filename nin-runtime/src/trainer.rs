@@ -1,7 +1,7 @@
 //! Training: the generated passes, the gradients' arena and the optimizer, one step at a time.
 
 use crate::masters::Masters;
-use crate::network::{MAX_TOGETHER, Network, PAIR, ReadAs, with_references};
+use crate::network::{MAX_TOGETHER, Network, ReadAs, with_references};
 use crate::simd::FlushDenormals;
 use crate::threads::Pace;
 use crate::{AnyOptimizer, Buffer, Context, DisjointMut, Error, Optimizer, Result, cross_entropy};
@@ -9,16 +9,21 @@ use core::marker::PhantomData;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+mod lanes;
+pub use lanes::{LANES, Lane, Lanes, View};
+
 /// A net with a backward pass. Only generated code implements it.
 pub trait Trainable: Network {
     /// Images whose activations are kept at the same time; a batch goes through in such groups.
     const GROUP: usize;
     /// Activations and gradients of one image, as so many `f32`.
     const TRAIN_IMAGE: usize;
-    /// Gradients that are needed for a pair of images at a time, of one image, as so many `f32`.
+    /// Gradients of one image that each lane needs for an image at a time, as so many `f32`.
     const TRAIN_BRIEF: usize;
     /// Elements of work space for a group.
     const TRAIN_WORK: usize;
+    /// The parts of the arena whose gradients each lane sums for itself, in their order.
+    const LANE_SUMS: &'static [Range<usize>];
     /// Elements of the weights that the gradients of activations read.
     const TRANSPOSED: usize;
 
@@ -30,10 +35,8 @@ pub trait Trainable: Network {
 
 /// The operands of one training pass over a group of images, for parameters that are kept as `T`.
 pub struct Pass<'a, T> {
-    /// The images, planar.
-    pub images: &'a [&'a [f32]],
-    /// Their labels, which have been checked.
-    pub labels: &'a [u8],
+    /// The images, their labels, which have been checked, and memory for what is computed of them.
+    pub lanes: Lanes<'a>,
     /// 1 / the batch's size.
     pub scale: f32,
     /// The seed of dropout.
@@ -46,13 +49,9 @@ pub struct Pass<'a, T> {
     pub prepared: &'a [f32],
     /// The weights that the gradients of activations read.
     pub transposed: &'a [f32],
-    /// `TRAIN_IMAGE` elements for each image, by the memory plan.
-    pub memory: &'a mut [f32],
-    /// `TRAIN_BRIEF` elements for each image of a pair, by the memory plan.
-    pub brief: &'a mut [f32],
     /// Work space.
     pub work: &'a mut [f32],
-    /// The arena that gradients are added to.
+    /// The arena of gradients; those that lanes sum for themselves are added later.
     pub gradients: &'a mut [f32],
 }
 
@@ -98,6 +97,7 @@ pub struct Trainer<N, const BATCH: usize> {
     correct: usize,
     masters: Masters,
     gradients: Buffer,
+    lane_sums: Buffer,
     state: Buffer,
     transposed: Buffer,
     memory: Buffer,
@@ -115,18 +115,26 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
         if BATCH < N::GROUP { BATCH } else { N::GROUP }
     };
 
-    /// Images of a pair, of which there may be only one.
-    const PAIR: usize = if Self::GROUP < PAIR { Self::GROUP } else { PAIR };
+    /// Elements of the gradients that a lane sums for itself.
+    const LANE_SUMS: usize = {
+        let (mut sum, mut i) = (0, 0);
+        while i < N::LANE_SUMS.len() {
+            sum += N::LANE_SUMS[i].end - N::LANE_SUMS[i].start;
+            i += 1;
+        }
+        sum
+    };
 
     /// The bytes that a trainer with the optimizer `O` takes from the allocator.
     #[must_use]
     pub const fn bytes<O: Optimizer>() -> usize {
         Buffer::allocated_bytes(Masters::len::<N::Store>(N::ARENA))
             + Buffer::allocated_bytes(N::ARENA)
+            + Buffer::allocated_bytes(LANES * Self::LANE_SUMS)
             + Buffer::allocated_bytes(O::STATES * N::ARENA)
             + Buffer::allocated_bytes(N::TRANSPOSED)
             + Buffer::allocated_bytes(Self::GROUP * N::TRAIN_IMAGE)
-            + Buffer::allocated_bytes(Self::PAIR * N::TRAIN_BRIEF)
+            + Buffer::allocated_bytes(LANES * N::TRAIN_BRIEF)
             + Buffer::allocated_bytes(N::TRAIN_WORK)
     }
 
@@ -142,10 +150,11 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
             correct: 0,
             masters: Masters::new::<N::Store>(N::ARENA),
             gradients: Buffer::zeros(N::ARENA),
+            lane_sums: Buffer::zeros(LANES * Self::LANE_SUMS),
             state: Buffer::zeros(states * N::ARENA),
             transposed: Buffer::zeros(N::TRANSPOSED),
             memory: Buffer::zeros(Self::GROUP * N::TRAIN_IMAGE),
-            brief: Buffer::zeros(Self::PAIR * N::TRAIN_BRIEF),
+            brief: Buffer::zeros(LANES * N::TRAIN_BRIEF),
             work: Buffer::zeros(N::TRAIN_WORK),
             pace: Pace::default(),
             net: PhantomData,
@@ -193,27 +202,23 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
         self.pace.run(|cx| {
             let _flush = FlushDenormals::new();
             N::transpose(cx, params, &mut self.transposed);
-            let gradients = DisjointMut::new(&mut self.gradients);
-            for_each_chunk(cx, N::ARENA, |chunk| {
-                // SAFETY: chunks do not overlap.
-                unsafe { gradients.part(chunk) }.fill(0.0);
-            });
+            fill_zeros(cx, &mut self.gradients);
+            fill_zeros(cx, &mut self.lane_sums);
         });
         let scale = 1.0 / images.len() as f32;
         let mut total = Loss::default();
         for (images, labels) in images.chunks(Self::GROUP).zip(labels.chunks(Self::GROUP)) {
             let loss = with_references::<N, I, _>(images, |images| {
+                let memory = &mut self.memory[..images.len() * N::TRAIN_IMAGE];
+                let images = (images, labels);
                 let pass = Pass {
-                    images,
-                    labels,
+                    lanes: Lanes::new(images, memory, &mut self.brief, &mut self.lane_sums),
                     scale,
                     seed: self.seed,
                     number: self.passes,
                     params,
                     prepared,
                     transposed: &self.transposed,
-                    memory: &mut self.memory[..images.len() * N::TRAIN_IMAGE],
-                    brief: &mut self.brief,
                     work: &mut self.work,
                     gradients: &mut self.gradients,
                 };
@@ -223,6 +228,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
             total.sum += loss.sum;
             total.correct += loss.correct;
         }
+        self.pace.run(|cx| add_lanes(cx, N::LANE_SUMS, &self.lane_sums, &mut self.gradients));
         self.correct = total.correct;
         Ok((total.sum / images.len() as f64) as f32)
     }
@@ -277,6 +283,31 @@ fn for_each_chunk(cx: &Context, len: usize, f: impl Fn(Range<usize>) + Sync) {
     /// 64 KiB of floats.
     const CHUNK: usize = 1 << 14;
     cx.for_each(len.div_ceil(CHUNK), len, |task| f(task * CHUNK..((task + 1) * CHUNK).min(len)));
+}
+
+fn fill_zeros(cx: &Context, values: &mut [f32]) {
+    let (len, values) = (values.len(), DisjointMut::new(values));
+    for_each_chunk(cx, len, |chunk| {
+        // SAFETY: chunks do not overlap.
+        unsafe { values.part(chunk) }.fill(0.0);
+    });
+}
+
+/// Adds the sums of both lanes to the given parts of the gradients.
+fn add_lanes(cx: &Context, parts: &[Range<usize>], sums: &[f32], gradients: &mut [f32]) {
+    let (mut first, mut second) = sums.split_at(sums.len() / LANES);
+    for part in parts {
+        let ([a, b], len) = ([first, second], part.len());
+        let gradients = DisjointMut::new(&mut gradients[part.clone()]);
+        for_each_chunk(cx, len, |chunk| {
+            // SAFETY: chunks do not overlap.
+            let gradients = unsafe { gradients.part(chunk.clone()) };
+            for ((gradient, a), b) in gradients.iter_mut().zip(&a[chunk.clone()]).zip(&b[chunk]) {
+                *gradient += a + b;
+            }
+        });
+        (first, second) = (&first[len..], &second[len..]);
+    }
 }
 
 /// Whether no value is NaN or infinite, without a branch for each.

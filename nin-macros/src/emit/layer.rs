@@ -7,7 +7,7 @@ use quote::{format_ident, quote};
 
 use super::names::{Names, rowwise};
 use crate::net::{ConvParams, Format, Layer, Net, Op};
-use crate::plan::{ConvPlan, LayerPlan, Method, Plan};
+use crate::plan::{ConvPlan, LANES, LayerPlan, Method, Plan};
 
 /// A range as an expression.
 pub(super) fn range(range: &Range<usize>) -> TokenStream {
@@ -113,11 +113,11 @@ pub(super) enum Memory {
     Scratch,
     /// What is kept of images that went through the first layers alone.
     Kept,
-    /// The memory of training, for a group of images.
-    Group,
-    /// What the images `pair` have in it.
-    Pair,
-    /// Gradients that are needed for a pair of images at a time.
+    /// The memory of training, for a lane's images.
+    Lane,
+    /// What `image` has in it.
+    Single,
+    /// Gradients that are needed for an image at a time.
     Brief,
 }
 
@@ -126,9 +126,11 @@ impl Memory {
         match self {
             Self::Scratch => quote!(rt::regions(scratch, n, [#(#places),*])),
             Self::Kept => quote!(rt::regions(kept, n, [#(#places),*])),
-            Self::Group => quote!(rt::regions(memory, n, [#(#places),*])),
-            Self::Pair => quote!(rt::pair_regions(memory, n, pair.start..pair.end, [#(#places),*])),
-            Self::Brief => quote!(rt::regions(brief, n, [#(#places),*])),
+            Self::Lane => quote!(rt::regions(lane.memory, n, [#(#places),*])),
+            Self::Single => {
+                quote!(rt::image_regions(lane.memory, n, image.start..image.end, [#(#places),*]))
+            }
+            Self::Brief => quote!(rt::regions(lane.brief, n, [#(#places),*])),
         }
     }
 }
@@ -157,7 +159,8 @@ pub(super) fn regions(
     }
 }
 
-/// The methods, with arguments, that tell how much work space the passes of training take.
+/// What the passes of training take of the work space: the methods of the shape that tell it, with arguments, times
+/// the lanes that have as much at a time.
 fn train_work_of(
     i: usize,
     step: &LayerPlan,
@@ -165,12 +168,14 @@ fn train_work_of(
     group: usize,
     names: &Names<'_>,
 ) -> Vec<TokenStream> {
-    let images = |in_pairs: bool| if in_pairs { quote!(rt::PAIR) } else { quote!(#group) };
-    let (forward, backward) = (images(step.forward_in_pairs), images(step.backward_in_pairs));
+    let lane = group.div_ceil(LANES);
+    let images = |singly: bool| if singly { 1 } else { lane };
+    let (forward, backward) = (images(step.forward_singly), images(step.backward_singly));
     let store = store(names.storage());
     let reads = if i == 0 { quote!(f32) } else { store.clone() };
+    let in_lanes = |method: TokenStream| quote!(#method * rt::LANES);
     let mut all = vec![
-        match conv.forward {
+        in_lanes(match conv.forward {
             Method::Direct | Method::Sparse => quote!(direct_work::<#reads>(#forward)),
             Method::Winograd(tile) => {
                 let tile = names.tile(tile);
@@ -180,24 +185,24 @@ fn train_work_of(
                 let (m, t) = (tile.columns.m, tile.columns.tile());
                 quote!(rowwise_work(#m, #t))
             }
-        },
+        }),
         match conv.weight_gradient {
-            Method::Direct => quote!(direct_weight_gradient_work::<#reads>(#backward)),
-            Method::Sparse => quote!(sparse_weight_gradient_work::<#store>(#backward)),
+            Method::Direct => in_lanes(quote!(direct_weight_gradient_work::<#reads>(#backward))),
+            Method::Sparse => in_lanes(quote!(sparse_weight_gradient_work::<#store>(#backward))),
             Method::Winograd(tile) => {
                 let tile = names.tile(tile);
-                quote!(winograd_weight_gradient_work::<#tile>(#backward))
+                quote!(winograd_weight_gradient_work::<#tile>(#group))
             }
             Method::Rowwise(_) => unreachable!("no gradient is computed row by row"),
         },
     ];
     if step.dx.is_some() {
         match conv.input_gradient {
-            Method::Direct => all.push(quote!(direct_input_gradient_work(#backward))),
+            Method::Direct => all.push(in_lanes(quote!(direct_input_gradient_work(#backward)))),
             Method::Sparse => {}
             Method::Winograd(tile) => {
                 let tile = names.tile(tile);
-                all.push(quote!(winograd_input_gradient_work::<#tile>(#backward)));
+                all.push(in_lanes(quote!(winograd_input_gradient_work::<#tile>(#backward))));
             }
             Method::Rowwise(_) => unreachable!("no gradient is computed row by row"),
         }

@@ -13,6 +13,7 @@ use crate::plan::{Gradient, LayerPlan, Method, Plan, TrainPlan};
 
 pub(super) fn trainable(name: &Ident, net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     let TrainPlan { group, image, brief, work, .. } = &plan.train;
+    let lane_sums = plan.train.lane_sums.iter().map(layer::range);
     let transposed = plan.transposed;
     let transpose = transpose(net, plan, names);
     let train = train(net, plan, names);
@@ -22,6 +23,7 @@ pub(super) fn trainable(name: &Ident, net: &Net, plan: &Plan, names: &Names<'_>)
             const TRAIN_IMAGE: usize = #image;
             const TRAIN_BRIEF: usize = #brief;
             const TRAIN_WORK: usize = #work;
+            const LANE_SUMS: &'static [::core::ops::Range<usize>] = &[#(#lane_sums),*];
             const TRANSPOSED: usize = #transposed;
 
             #transpose
@@ -68,20 +70,25 @@ fn train(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     if let Some(place) = &plan.arranged {
         let (c, h, w) = (net.input.c, net.input.h, net.input.w);
         let regions = regions(names, false, &[Part::activations("x", &place.train)]);
-        steps.push(quote! {
+        steps.push(Step::OfLane(quote! {
             #regions
-            rt::arrange_images(cx, n, (#c, #h, #w), images, x);
-        });
+            rt::arrange_images(cx, n, (#c, #h, #w), lane.images, x);
+        }));
     }
     let layers = || net.layers.iter().zip(&plan.layers).enumerate();
-    steps.extend(in_pairs(layers().map(|(i, (layer, step))| {
-        (step.forward_in_pairs, forward(i, layer, step, &plan.train, names))
-    })));
-    steps.push(loss(net, &plan.train, names));
-    steps.extend(in_pairs(layers().rev().map(|(i, (layer, step))| {
-        (step.backward_in_pairs, backward(i, layer, step, &plan.train, names))
-    })));
+    for (i, (layer, step)) in layers() {
+        let tokens = forward(i, layer, step, &plan.train, names);
+        steps.push(Step::of(step.forward_singly, tokens));
+    }
+    steps.push(Step::OfLane(loss(net, &plan.train, names)));
+    for (i, (layer, step)) in layers().rev() {
+        steps.extend(sum_over_lanes(i, layer, step, names).map(Step::OfGroup));
+        let tokens = backward(i, layer, step, &plan.train, names);
+        steps.push(Step::of(step.backward_singly, tokens));
+    }
     // What no layer of this net uses must not be bound.
+    let sums_over_lanes = steps.iter().any(|step| matches!(step, Step::OfGroup(_)));
+    let steps = in_lanes(steps);
     let uses_prepared = plan.prepared > 0;
     let uses_transposed = plan.transposed > 0;
     let uses_dropout = net.layers.iter().any(|layer| matches!(layer.op, Op::Dropout { .. }));
@@ -89,39 +96,77 @@ fn train(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
         uses_prepared.then(|| quote!(prepared,)),
         uses_transposed.then(|| quote!(transposed,)),
         uses_dropout.then(|| quote!(seed, number,)),
-        (plan.train.brief > 0).then(|| quote!(brief,)),
+        sums_over_lanes.then(|| quote!(gradients,)),
     ];
     let store = layer::store(names.storage());
     quote! {
         fn train(cx: &rt::Context, pass: rt::Pass<'_, #store>) -> rt::Loss {
-            let rt::Pass { images, labels, scale, params, memory, work, gradients, #(#optional)* .. } = pass;
-            let n = images.len();
-            let loss;
-            #({ #steps })*
-            loss
+            let rt::Pass { mut lanes, scale, params, work, #(#optional)* .. } = pass;
+            #(#steps)*
+            lanes.loss()
         }
     }
 }
 
-/// Steps in their order, where runs of those that go in pairs stand in one loop over the pairs.
-fn in_pairs(steps: impl Iterator<Item = (bool, TokenStream)>) -> Vec<TokenStream> {
-    let mut all = Vec::new();
-    let mut run = Vec::new();
-    let close = |run: &mut Vec<TokenStream>, all: &mut Vec<TokenStream>| {
-        let steps = std::mem::take(run);
+/// A step of training, and what takes it.
+enum Step {
+    /// Each lane, with all its images together.
+    OfLane(TokenStream),
+    /// Each image of a lane.
+    OfImage(TokenStream),
+    /// All images of a group, for which the lanes meet.
+    OfGroup(TokenStream),
+}
+
+impl Step {
+    fn of(singly: bool, tokens: TokenStream) -> Self {
+        if singly { Self::OfImage(tokens) } else { Self::OfLane(tokens) }
+    }
+}
+
+/// Steps in their order, where runs of those that lanes take stand in one closure, and in it runs of those that
+/// images take in one loop.
+fn in_lanes(steps: Vec<Step>) -> Vec<TokenStream> {
+    let (mut all, mut of_lane, mut of_image) = (Vec::new(), Vec::new(), Vec::new());
+    let close_images = |of_image: &mut Vec<TokenStream>, of_lane: &mut Vec<TokenStream>| {
+        let steps = std::mem::take(of_image);
         if !steps.is_empty() {
-            all.push(quote!(for pair in rt::pairs(n) { #({ #steps })* }));
+            of_lane.push(quote!(for image in rt::singles(n) { #({ #steps })* }));
         }
     };
-    for (in_pairs, step) in steps {
-        if in_pairs {
-            run.push(step);
-        } else {
-            close(&mut run, &mut all);
-            all.push(step);
+    let close_lane = |of_lane: &mut Vec<TokenStream>, all: &mut Vec<TokenStream>| {
+        let steps = std::mem::take(of_lane);
+        if !steps.is_empty() {
+            all.push(quote! {
+                lanes.each(cx, work, |cx, lane| {
+                    let n = lane.images.len();
+                    #(#steps)*
+                });
+            });
+        }
+    };
+    for step in steps {
+        match step {
+            Step::OfImage(tokens) => {
+                if !tokens.is_empty() {
+                    of_image.push(tokens);
+                }
+            }
+            Step::OfLane(tokens) => {
+                close_images(&mut of_image, &mut of_lane);
+                if !tokens.is_empty() {
+                    of_lane.push(quote!({ #tokens }));
+                }
+            }
+            Step::OfGroup(tokens) => {
+                close_images(&mut of_image, &mut of_lane);
+                close_lane(&mut of_lane, &mut all);
+                all.push(quote!({ #tokens }));
+            }
         }
     }
-    close(&mut run, &mut all);
+    close_images(&mut of_image, &mut of_lane);
+    close_lane(&mut of_lane, &mut all);
     all
 }
 
@@ -142,16 +187,16 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Brings a step's operands into scope, of all images or of a pair.
-fn regions(names: &Names<'_>, in_pairs: bool, parts: &[Part<'_>]) -> TokenStream {
+/// Brings a step's operands into scope, of a lane or of an image.
+fn regions(names: &Names<'_>, singly: bool, parts: &[Part<'_>]) -> TokenStream {
     let of = |brief: bool| -> Vec<_> {
         let parts = parts.iter().filter(|part| part.brief == brief);
         parts.map(|part| (part.name, part.place)).collect()
     };
-    let memory = if in_pairs { Memory::Pair } else { Memory::Group };
+    let memory = if singly { Memory::Single } else { Memory::Lane };
     let kept = layer::regions(names.storage(), memory, &of(false));
     let brief = layer::regions(names.storage(), Memory::Brief, &of(true));
-    let count = in_pairs.then(|| quote!(let n = pair.end - pair.start;));
+    let count = singly.then(|| quote!(let n = image.end - image.start;));
     quote!(#kept #count #brief)
 }
 
@@ -167,7 +212,7 @@ fn gate(names: &Names<'_>, gate: bool) -> (TokenStream, Option<TokenStream>) {
 
 fn dropout(i: usize, p: f32) -> TokenStream {
     let i = i as u64;
-    quote!(&rt::Dropout::new(#p, seed, #i, number))
+    quote!(&rt::Dropout::new(#p, seed, #i, number).from_image(lane.first))
 }
 
 fn forward(
@@ -181,9 +226,9 @@ fn forward(
     if let Some(x) = &plan.x {
         parts.push(Part::activations("x", &x.train));
     }
-    let in_pairs = plan.forward_in_pairs;
+    let singly = plan.forward_singly;
     if let Op::Dropout { p } = layer.op {
-        let (regions, dropout) = (regions(names, in_pairs, &parts), dropout(i, p));
+        let (regions, dropout) = (regions(names, singly, &parts), dropout(i, p));
         return quote!(#regions rt::dropout_forward(cx, n, #dropout, x););
     }
     if let Some(y) = &plan.y {
@@ -191,16 +236,18 @@ fn forward(
     } else {
         parts.push(Part::activations("logits", &train.logits));
     }
-    let regions = regions(names, in_pairs, &parts);
-    let images = images(i, in_pairs);
-    let call = layer::forward((layer, &[]), i, plan.conv.as_ref(), names, &quote!(work));
+    let regions = regions(names, singly, &parts);
+    let images = images(i, singly);
+    let call = layer::forward((layer, &[]), i, plan.conv.as_ref(), names, &quote!(lane.work));
     let cut = cut_logits(layer, "logits");
     quote!(#regions #images #cut #call)
 }
 
-/// The images of a pair, if layer `i` reads images and goes in pairs.
-fn images(i: usize, in_pairs: bool) -> Option<TokenStream> {
-    (i == 0 && in_pairs).then(|| quote!(let images = &images[pair.start..pair.end];))
+/// The images that layer `i` reads, if it reads images.
+fn images(i: usize, singly: bool) -> Option<TokenStream> {
+    let of =
+        if singly { quote!(&lane.images[image.start..image.end]) } else { quote!(lane.images) };
+    (i == 0).then(|| quote!(let images = #of;))
 }
 
 /// The part of a row of logits' buffer that `n` images' logits take.
@@ -219,7 +266,7 @@ fn loss(net: &Net, train: &TrainPlan, names: &Names<'_>) -> TokenStream {
     quote! {
         #regions
         let (logits, dlogits) = (&logits[..n * #classes], &mut dlogits[..n * #classes]);
-        loss = rt::Loss::of(logits, labels, #classes, scale, dlogits);
+        *lane.loss = rt::Loss::of(logits, lane.labels, #classes, scale, dlogits);
     }
 }
 
@@ -230,15 +277,15 @@ fn backward(
     train: &TrainPlan,
     names: &Names<'_>,
 ) -> TokenStream {
-    let (gate, in_pairs) = (plan.gate, plan.backward_in_pairs);
+    let (gate, singly) = (plan.gate, plan.backward_singly);
     match (&layer.op, &plan.dx) {
-        (Op::Conv { .. }, _) => conv(i, layer, plan, names),
+        (Op::Conv { .. }, _) => conv(i, plan, names),
         (_, None) => TokenStream::new(),
         (Op::Dropout { p }, Some(dx)) => {
             let dropout = dropout(i, *p);
             let x = plan.x.as_ref().filter(|_| gate).map(|x| Part::activations("x", &x.train));
             let parts: Vec<_> = x.into_iter().chain([Part::gradient("dx", dx)]).collect();
-            let regions = regions(names, in_pairs, &parts);
+            let regions = regions(names, singly, &parts);
             let (gate, gating) = self::gate(names, gate);
             quote!(#regions rt::dropout_backward(cx, n, #dropout, #gate, dx); #gating)
         }
@@ -248,8 +295,7 @@ fn backward(
             if let Op::GlobalAvgPool = op {
                 parts.push(Part::activations("dlogits", &train.dlogits));
                 let (c, h, w) = (layer.input.c, layer.input.h, layer.input.w);
-                let (regions, cut) =
-                    (regions(names, in_pairs, &parts), cut_logits(layer, "dlogits"));
+                let (regions, cut) = (regions(names, singly, &parts), cut_logits(layer, "dlogits"));
                 return quote! {
                     #regions
                     #cut
@@ -258,7 +304,7 @@ fn backward(
             }
             let Some(dy) = &plan.dy else { return TokenStream::new() };
             parts.push(Part::gradient("dy", dy));
-            let (regions, name) = (regions(names, in_pairs, &parts), names.layer(i));
+            let (regions, name) = (regions(names, singly, &parts), names.layer(i));
             if matches!(op, Op::MaxPool { .. }) {
                 quote!(#regions rt::max_pool_backward(cx, n, &#name::SHAPE, #gate, x, dy, dx);)
             } else {
@@ -268,23 +314,81 @@ fn backward(
     }
 }
 
-/// The gradients of a convolution's weights and bias, and of its input if something before it has
-/// parameters.
-fn conv(i: usize, layer: &Layer, plan: &LayerPlan, names: &Names<'_>) -> TokenStream {
-    let (Op::Conv { params, .. }, Some(conv), Some(dy)) = (&layer.op, &plan.conv, &plan.dy) else {
-        return TokenStream::new();
-    };
+/// The gradient of a convolution's input if something before it has parameters, and those of its weights and bias
+/// unless they are sums over all lanes.
+fn conv(i: usize, plan: &LayerPlan, names: &Names<'_>) -> TokenStream {
+    let (Some(conv), Some(dy)) = (&plan.conv, &plan.dy) else { return TokenStream::new() };
     let (name, source) = (names.layer(i), layer::source(i));
+    let weight_gradient = conv.lane_sums.as_ref().map(|[weights, bias]| {
+        let (weights, bias) = (layer::range(weights), layer::range(bias));
+        let images = images(i, plan.backward_singly);
+        let call = gradient(conv.weight_gradient, names);
+        quote! {
+            #images
+            let [dw, db] = rt::regions(lane.gradients, 1, [#weights, #bias]);
+            let pass = rt::WeightGradient { shape: &#name::SHAPE, n, x: #source, dy };
+            pass.#call(cx, dw, db, lane.work);
+        }
+    });
+    let input_gradient = plan.dx.as_ref().map(|_| {
+        let call = gradient(conv.input_gradient, names);
+        let transposed = layer::range(&conv.transposed);
+        let (gate, gating) = gate(names, plan.gate);
+        let work = (conv.input_gradient != Method::Sparse).then(|| quote!(lane.work));
+        quote! {
+            let pass = rt::InputGradient { shape: &#name::SHAPE, n, dy, gate: #gate };
+            pass.#call(cx, &transposed[#transposed], dx, #work);
+            #gating
+        }
+    });
+    if weight_gradient.is_none() && input_gradient.is_none() {
+        return TokenStream::new();
+    }
     let mut parts = vec![Part::gradient("dy", dy)];
-    if let Some(x) = &plan.x {
-        parts.push(Part::activations("x", &x.train));
-    }
-    if let Some(dx) = &plan.dx {
-        parts.push(Part::gradient("dx", dx));
-    }
-    let regions = regions(names, plan.backward_in_pairs, &parts);
-    let images = images(i, plan.backward_in_pairs);
-    let call = |method: Method| match method {
+    let reads_x = weight_gradient.is_some() || plan.gate;
+    parts.extend(plan.x.iter().filter(|_| reads_x).map(|x| Part::activations("x", &x.train)));
+    parts.extend(plan.dx.iter().map(|dx| Part::gradient("dx", dx)));
+    let regions = regions(names, plan.backward_singly, &parts);
+    quote!(#regions #weight_gradient #input_gradient)
+}
+
+/// The gradients of a convolution's weights and bias, if they are sums over all lanes.
+fn sum_over_lanes(
+    i: usize,
+    layer: &Layer,
+    plan: &LayerPlan,
+    names: &Names<'_>,
+) -> Option<TokenStream> {
+    let (Op::Conv { params, .. }, Some(conv), Some(dy)) = (&layer.op, &plan.conv, &plan.dy) else {
+        return None;
+    };
+    let Method::Winograd(tile) = conv.weight_gradient else { return None };
+    let (name, tile, dy) = (names.layer(i), names.tile(tile), layer::range(&dy.place));
+    let source = match &plan.x {
+        Some(x) => {
+            let x = layer::range(&x.train);
+            quote!(rt::Source::Activations(lane.region(#x)))
+        }
+        None => quote!(rt::Source::Images(lane.images)),
+    };
+    let (weights, bias) = layer::places(params);
+    let (weights, bias) = (layer::range(&weights), layer::range(&bias));
+    Some(quote! {
+        let passes = lanes.views();
+        let passes = passes.each_ref().map(|lane| rt::WeightGradient {
+            shape: &#name::SHAPE,
+            n: lane.images.len(),
+            x: #source,
+            dy: lane.region(#dy),
+        });
+        let [dw, db] = rt::regions(gradients, 1, [#weights, #bias]);
+        rt::WeightGradient::winograd_of::<#tile>(&passes, cx, dw, db, work);
+    })
+}
+
+/// The method that computes a gradient.
+fn gradient(method: Method, names: &Names<'_>) -> TokenStream {
+    match method {
         Method::Direct => quote!(direct),
         Method::Sparse => quote!(sparse),
         Method::Winograd(tile) => {
@@ -292,25 +396,5 @@ fn conv(i: usize, layer: &Layer, plan: &LayerPlan, names: &Names<'_>) -> TokenSt
             quote!(winograd::<#tile>)
         }
         Method::Rowwise(_) => unreachable!("no gradient is computed row by row"),
-    };
-    let weight_call = call(conv.weight_gradient);
-    let (weights, bias) = layer::places(params);
-    let (weights, bias) = (layer::range(&weights), layer::range(&bias));
-    let weight_gradient = quote! {
-        let [dw, db] = rt::regions(gradients, 1, [#weights, #bias]);
-        let pass = rt::WeightGradient { shape: &#name::SHAPE, n, x: #source, dy };
-        pass.#weight_call(cx, dw, db, work);
-    };
-    let input_gradient = plan.dx.as_ref().map(|_| {
-        let input_call = call(conv.input_gradient);
-        let transposed = layer::range(&conv.transposed);
-        let (gate, gating) = gate(names, plan.gate);
-        let work = (conv.input_gradient != Method::Sparse).then(|| quote!(work));
-        quote! {
-            let pass = rt::InputGradient { shape: &#name::SHAPE, n, dy, gate: #gate };
-            pass.#input_call(cx, &transposed[#transposed], dx, #work);
-            #gating
-        }
-    });
-    quote!(#regions #images #weight_gradient #input_gradient)
+    }
 }

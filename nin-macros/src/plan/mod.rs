@@ -7,9 +7,10 @@
 mod alone;
 mod choose;
 mod geometry;
+mod lanes;
 mod memory;
 mod mlp;
-mod pairs;
+mod singles;
 #[cfg(test)]
 mod tests;
 
@@ -20,10 +21,12 @@ use crate::net::{Layer, Net, Op, Shape};
 use crate::winograd::Size;
 use choose::Chooser;
 use geometry::ConvGeometry;
+use lanes::LaneSums;
 use memory::Arena;
-use pairs::Pairs;
+use singles::Singles;
 
 pub(crate) use geometry::padded;
+pub(crate) use lanes::LANES;
 
 /// What `emit` needs to know besides the net.
 #[derive(Clone, Debug)]
@@ -56,10 +59,12 @@ pub(crate) struct TrainPlan {
     pub(crate) group: usize,
     /// Activations and gradients of one image, as so many `f32`.
     pub(crate) image: usize,
-    /// Gradients that are needed for a pair of images at a time, of one image, as so many `f32`.
+    /// Gradients that a lane needs for an image at a time, of one image, as so many `f32`.
     pub(crate) brief: usize,
     /// Elements of work space for a group.
     pub(crate) work: usize,
+    /// The parts of the arena whose gradients each lane sums for itself.
+    pub(crate) lane_sums: Vec<Range<usize>>,
     pub(crate) logits: Range<usize>,
     pub(crate) dlogits: Range<usize>,
 }
@@ -79,7 +84,7 @@ pub(crate) struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Gradient {
     pub(crate) place: Range<usize>,
-    /// Whether it is needed for a pair of images at a time; else it stands in the memory of training.
+    /// Whether it is needed for an image at a time; else it stands in the memory of training.
     pub(crate) brief: bool,
 }
 
@@ -94,10 +99,10 @@ pub(crate) struct LayerPlan {
     pub(crate) dy: Option<Gradient>,
     /// The gradient of what it reads; absent where nothing before it has parameters.
     pub(crate) dx: Option<Gradient>,
-    /// Whether training takes pairs of images forward through it and its neighbours.
-    pub(crate) forward_in_pairs: bool,
+    /// Whether training takes single images forward through it and its neighbours.
+    pub(crate) forward_singly: bool,
     /// The same of its way back.
-    pub(crate) backward_in_pairs: bool,
+    pub(crate) backward_singly: bool,
     /// Whether what it reads is the output of a ReLU, whose derivative goes into `dx`.
     pub(crate) gate: bool,
     pub(crate) conv: Option<ConvPlan>,
@@ -120,6 +125,8 @@ pub(crate) struct ConvPlan {
     pub(crate) prepared: Range<usize>,
     /// The weights that its input gradient reads.
     pub(crate) transposed: Range<usize>,
+    /// The places of weights' and bias's gradients among those that each lane sums for itself, if this one's are.
+    pub(crate) lane_sums: Option<[Range<usize>; 2]>,
     /// Work space of the forward pass of one image.
     pub(crate) work: Range<usize>,
     /// Pixels of the smallest block that it computes, if other layers are computed with it.
@@ -179,8 +186,6 @@ const MIN_GROUP: usize = 8;
 /// Images that inference takes through the net together: enough for the matrix products of small layers,
 /// and few enough for their activations to stay in cache.
 const TOGETHER: usize = 4;
-/// The runtime's constant.
-const PAIR: usize = 2;
 /// The runtime's `MAX_TOGETHER`.
 const MAX_GROUP: usize = 64;
 
@@ -192,10 +197,11 @@ impl Plan {
         let mut plan = Buffers::new(net, &convs).plan();
         let group = (GROUP_BUDGET / plan.train.image.max(1)).clamp(MIN_GROUP, MAX_GROUP);
         plan.train.group = group;
+        let lane = group.div_ceil(LANES);
         let work = convs.iter().zip(&plan.layers).filter_map(|(conv, layer)| {
-            let images = |in_pairs: bool| if in_pairs { PAIR } else { group };
-            let (forward, backward) = (layer.forward_in_pairs, layer.backward_in_pairs);
-            Some(conv.as_ref()?.train_work(images(forward), images(backward)))
+            let images = |singly: bool| if singly { 1 } else { lane };
+            let (forward, backward) = (layer.forward_singly, layer.backward_singly);
+            Some(conv.as_ref()?.train_work(images(forward), images(backward), group))
         });
         plan.train.work = work.max().unwrap_or(0);
         plan
@@ -215,12 +221,27 @@ struct ConvChoice {
 }
 
 impl ConvChoice {
-    /// Work space that the largest of its passes takes, which go over so many images.
-    fn train_work(&self, forward: usize, backward: usize) -> usize {
+    /// Whether each lane sums the gradient of its weights for itself. Winograd's stages sum over all images before
+    /// they transform back.
+    fn sums_in_lanes(&self) -> bool {
+        !matches!(self.weight_gradient, Method::Winograd(_))
+    }
+
+    /// Work space that its passes take over so many images of each lane, or of a group.
+    fn train_work(&self, forward: usize, backward: usize, group: usize) -> usize {
         let forward = self.geometry.forward_work(self.forward, forward);
-        let weights = self.geometry.weight_gradient_work(self.weight_gradient, backward);
-        let input = self.geometry.input_gradient_work(self.input_gradient, backward);
-        forward.max(weights).max(if self.has_input_gradient { input } else { 0 })
+        let weights = |images| self.geometry.weight_gradient_work(self.weight_gradient, images);
+        let input = if self.has_input_gradient {
+            self.geometry.input_gradient_work(self.input_gradient, backward)
+        } else {
+            0
+        };
+        let lane = forward.max(input);
+        if self.sums_in_lanes() {
+            LANES * lane.max(weights(backward))
+        } else {
+            (LANES * lane).max(weights(group))
+        }
     }
 }
 
@@ -237,7 +258,7 @@ struct Reserved {
 struct Buffers<'a> {
     net: &'a Net,
     convs: &'a [Option<ConvChoice>],
-    pairs: Pairs,
+    singles: Singles,
     /// How many of the first layers inference takes images through alone.
     alone: usize,
     /// For each layer, how many after it inference computes with it.
@@ -253,7 +274,7 @@ impl<'a> Buffers<'a> {
         Self {
             net,
             convs,
-            pairs: Pairs::new(&net.layers, convs),
+            singles: Singles::new(&net.layers, convs),
             alone,
             next: if net.options.storage.is_narrow() {
                 vec![0; convs.len()]
@@ -295,13 +316,13 @@ impl<'a> Buffers<'a> {
     /// The steps from the one in which layer `first` goes backward to that of layer `last`, and all in which
     /// layers go together with these.
     fn backward_steps(&self, first: usize, last: usize) -> (usize, usize) {
-        (self.backward(self.pairs.run(first).1), self.backward(self.pairs.run(last).0))
+        (self.backward(self.singles.run(first).1), self.backward(self.singles.run(last).0))
     }
 
     /// Reserves the gradient of what layer `i` writes, and says whether it is a brief one.
     fn reserve_gradient(&mut self, i: usize) -> (usize, bool) {
         let (len, reader) = (len(self.net.layers[i].output), self.reader(i));
-        if self.pairs.is_between(reader, i) {
+        if self.singles.is_between(reader, i) {
             return (self.brief.reserve(len, self.backward(reader)..=self.backward(i)), true);
         }
         let (from, to) = self.backward_steps(reader, i);
@@ -377,6 +398,7 @@ impl<'a> Buffers<'a> {
         let outputs = ids.iter().filter_map(|&(_, y, ..)| y);
         let kept = outputs.filter(|y| y.infer.is_none()).map(|y| y.len).max().unwrap_or(0);
         let (mut prepared, mut transposed) = (0, 0);
+        let mut lane_sums = LaneSums::default();
         let mut gradient: Option<Gradient> = None;
         let mut plans = Vec::new();
         for (i, &(x, y, dy, work)) in ids.iter().enumerate() {
@@ -403,6 +425,7 @@ impl<'a> Buffers<'a> {
                             0
                         },
                     ),
+                    lane_sums: if conv.sums_in_lanes() { lane_sums.take(&layers[i]) } else { None },
                     work: work.map_or(0..0, |id| infer[id].clone()),
                     least_pixels: conv.geometry.least_pixels(conv.forward),
                 }
@@ -412,8 +435,8 @@ impl<'a> Buffers<'a> {
                 y: y.map(place),
                 dy,
                 dx,
-                forward_in_pairs: self.pairs.forward[i],
-                backward_in_pairs: self.pairs.backward[i],
+                forward_singly: self.singles.forward[i],
+                backward_singly: self.singles.backward[i],
                 gate: reads_relu(layers, i),
                 conv,
                 next: self.next[i],
@@ -435,6 +458,7 @@ impl<'a> Buffers<'a> {
                 image,
                 brief: brief_len,
                 work: 0,
+                lane_sums: lane_sums.parts,
                 logits: train[logits].clone(),
                 dlogits: train[dlogits].clone(),
             },

@@ -19,6 +19,8 @@ pub struct Dropout {
     /// What kept elements are multiplied by: 1 / (1 - p).
     scale: f32,
     key: u64,
+    /// The place in the group of the first image.
+    first: usize,
 }
 
 impl Dropout {
@@ -34,7 +36,14 @@ impl Dropout {
             threshold: (p * 4_294_967_296.0) as u32,
             scale: (1.0 / (1.0 - p)) as f32,
             key: hash(&[seed, layer, step]),
+            first: 0,
         }
+    }
+
+    /// The masks of the images from number `first` on.
+    #[must_use]
+    pub const fn from_image(self, first: usize) -> Self {
+        Self { first, ..self }
     }
 }
 
@@ -73,7 +82,7 @@ fn apply<T: Element>(cx: &Context, n: usize, dropout: &Dropout, gate: Option<&[f
     let (work, x) = (8 * x.len(), DisjointMut::new(x));
     cx.for_each(n, work, |image| {
         let range = image * len..(image + 1) * len;
-        let key = hash(&[dropout.key, image as u64]);
+        let key = hash(&[dropout.key, (dropout.first + image) as u64]);
         cx.isa().run(Mask {
             dropout,
             key: [key as u32, (key >> 32) as u32],

@@ -1,25 +1,24 @@
-//! Which layers training takes pairs of images through, rather than all images of a group.
+//! Which layers training takes a lane's images through one at a time, rather than all together.
 //!
-//! Where an image's activations are large, those of a group leave the caches before the next layer reads
-//! them. Neighbouring layers that compute few images as well as many then see one pair after the other,
-//! and the gradients between them are needed for a pair at a time only. It is pairs and not single images
-//! because threads meet after each layer, which costs two of them what one gains.
+//! Where an image's activations are large, those of a lane leave the caches before the next layer reads
+//! them. Neighbouring layers that compute few images as well as many then see one image after the other,
+//! and the gradients between them are needed for an image at a time only.
 
 use super::{ConvChoice, Method, len};
 use crate::net::{Layer, Op};
 
-/// Elements of an image's activations from which on it pays: 256 KiB, so that a group does not fit the
+/// Elements of an image's activations from which on it pays: 256 KiB, so that a lane does not fit the
 /// second cache.
 const LARGE: usize = 1 << 16;
 
-/// For each layer, whether pairs go through it and its neighbours.
+/// For each layer, whether single images go through it and its neighbours.
 #[derive(Clone, Debug)]
-pub(super) struct Pairs {
+pub(super) struct Singles {
     pub(super) forward: Vec<bool>,
     pub(super) backward: Vec<bool>,
 }
 
-impl Pairs {
+impl Singles {
     pub(super) fn new(layers: &[Layer], convs: &[Option<ConvChoice>]) -> Self {
         let all = |can: fn(&ConvChoice) -> bool| -> Vec<bool> {
             let goes = |(layer, conv): (&Layer, &Option<ConvChoice>)| {
@@ -32,7 +31,7 @@ impl Pairs {
         Self { forward: without_lone(&all(forward)), backward: all(backward) }
     }
 
-    /// Whether the gradient that layer `from` writes and layer `to` reads is needed for a pair at a time.
+    /// Whether the gradient that layer `from` writes and layer `to` reads is needed for an image at a time.
     pub(super) fn is_between(&self, from: usize, to: usize) -> bool {
         from == to + 1 && self.backward[from] && self.backward[to]
     }
@@ -42,15 +41,15 @@ impl Pairs {
         if !self.backward[i] {
             return (i, i);
         }
-        let before = self.backward[..i].iter().rev().take_while(|in_pairs| **in_pairs).count();
-        let after = self.backward[i + 1..].iter().take_while(|in_pairs| **in_pairs).count();
+        let before = self.backward[..i].iter().rev().take_while(|singly| **singly).count();
+        let after = self.backward[i + 1..].iter().take_while(|singly| **singly).count();
         (i - before, i + after)
     }
 }
 
 /// One layer alone gains nothing.
 fn without_lone(all: &[bool]) -> Vec<bool> {
-    let at = |i: Option<usize>| i.and_then(|i| all.get(i)).is_some_and(|in_pairs| *in_pairs);
+    let at = |i: Option<usize>| i.and_then(|i| all.get(i)).is_some_and(|singly| *singly);
     (0..all.len()).map(|i| all[i] && (at(i.checked_sub(1)) || at(Some(i + 1)))).collect()
 }
 

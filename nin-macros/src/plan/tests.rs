@@ -116,15 +116,15 @@ fn narrow_storage_halves_activations_and_needs_no_transformed_weights() {
 }
 
 #[test]
-fn pairs_go_through_layers_of_large_images_that_see_few_as_well_as_many() {
+fn single_images_go_through_layers_where_they_are_large_that_see_few_as_well_as_many() {
     let net = net(D2L);
     let layers = Plan::new(&net).layers;
     let of = |goes: fn(&LayerPlan) -> bool| layers.iter().map(goes).collect::<Vec<_>>();
-    let forward = of(|layer| layer.forward_in_pairs);
+    let forward = of(|layer| layer.forward_singly);
     // Up to the second pool: the third block's images are small.
     assert_eq!(forward, (0..layers.len()).map(|i| i <= 7).collect::<Vec<_>>());
     // Winograd's weight gradients sum over images.
-    let backward = of(|layer| layer.backward_in_pairs);
+    let backward = of(|layer| layer.backward_singly);
     assert_eq!(
         backward,
         (0..layers.len()).map(|i| [1, 2, 3, 5, 6, 7].contains(&i)).collect::<Vec<_>>()
@@ -208,26 +208,51 @@ fn sparse_work(pixels: usize, ci: usize, co: usize, in_place: bool) -> usize {
 }
 
 #[test]
-fn work_space_of_sparse_gradients_is_for_a_pair_or_a_group() {
+fn work_space_of_sparse_gradients_is_for_an_image_or_all_of_each_lane() {
     // The other layers' direct sums read in place, and need none.
     let work = |layers: &str, options: &str| {
         let spec =
             format!("N<{layers}, max_pool(2), conv(3, kernel = 1), global_avg_pool>{options}");
         let plan = Plan::new(&net(&spec));
-        (plan.train.work, plan.train.group, plan.layers[1].backward_in_pairs)
+        (plan.train.work, plan.train.group.div_ceil(2), plan.layers[1].backward_singly)
     };
     let large = "input(1, 26, 20), conv(129, kernel = 1), conv(130, kernel = 1)";
-    let (found, _, in_pairs) = work(large, "");
-    assert_eq!((found, in_pairs), (sparse_work(2 * 26 * 20, 144, 144, false), true));
+    let (found, _, singly) = work(large, "");
+    assert_eq!((found, singly), (2 * sparse_work(26 * 20, 144, 144, false), true));
     let small = large.replace("26, 20", "7, 9");
-    let (found, group, in_pairs) = work(&small, "");
-    assert_eq!((found, in_pairs), (sparse_work(group * 7 * 9, 144, 144, false), false));
+    let (found, lane, singly) = work(&small, "");
+    assert_eq!((found, singly), (2 * sparse_work(lane * 7 * 9, 144, 144, false), false));
     let narrow = small.replace("129", "17");
-    let (found, group, _) = work(&narrow, "");
-    assert_eq!(found, sparse_work(group * 7 * 9, 32, 144, true));
-    let (found, half_group, _) = work(&narrow, " where storage = f16");
-    assert!(half_group >= group);
-    assert_eq!(found, sparse_work(half_group * 7 * 9, 32, 144, false));
+    let (found, lane, _) = work(&narrow, "");
+    assert_eq!(found, 2 * sparse_work(lane * 7 * 9, 32, 144, true));
+    let (found, half_lane, _) = work(&narrow, " where storage = f16");
+    assert!(half_lane >= lane);
+    assert_eq!(found, 2 * sparse_work(half_lane * 7 * 9, 32, 144, false));
+}
+
+/// Winograd's gradients of weights are sums over all lanes, and all others those of each lane.
+#[test]
+fn lanes_sum_the_gradients_that_are_not_transformed() {
+    let net = net(D2L);
+    let plan = Plan::new(&net);
+    let mut places = Vec::new();
+    for (layer, plan) in net.layers.iter().zip(&plan.layers) {
+        let (Op::Conv { params, .. }, Some(conv)) = (&layer.op, &plan.conv) else { continue };
+        let is_winograd = matches!(conv.weight_gradient, Method::Winograd(_));
+        assert_eq!(conv.lane_sums.is_none(), is_winograd, "{}", layer.module);
+        if let Some([weights, bias]) = &conv.lane_sums {
+            assert_eq!((weights.len(), bias.len()), (params.weight_len, params.bias_len));
+            places.extend([weights.clone(), bias.clone()]);
+        }
+    }
+    assert!(places.windows(2).all(|two| two[0].end == two[1].start));
+    // A part for the two pointwise layers of each block.
+    let parts = &plan.train.lane_sums;
+    assert_eq!(parts.len(), 4);
+    assert_eq!(
+        parts.iter().map(Range::len).sum::<usize>(),
+        places.last().map_or(0, |last| last.end)
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub const LANES: usize = 2;
 /// A group of images in its lanes, with the memory of each.
 pub struct Lanes<'a> {
     parts: [Part<'a>; LANES],
+    brief: &'a mut [f32],
 }
 
 /// What is one lane's own.
@@ -22,7 +23,6 @@ struct Part<'a> {
     images: &'a [&'a [f32]],
     labels: &'a [u8],
     memory: &'a mut [f32],
-    brief: &'a mut [f32],
     gradients: &'a mut [f32],
     loss: Loss,
 }
@@ -80,53 +80,54 @@ impl<'a> Lanes<'a> {
         let (first_images, images) = images.split_at(half);
         let (first_labels, labels) = labels.split_at(half);
         let (first_memory, memory) = memory.split_at_mut(memory.len() / n.max(1) * half);
-        let (first_brief, brief) = brief.split_at_mut(brief.len() / LANES);
         let (first_gradients, gradients) = gradients.split_at_mut(gradients.len() / LANES);
-        let part = |first, images, labels, memory, brief, gradients| Part {
+        let part = |first, images, labels, memory, gradients| Part {
             first,
             images,
             labels,
             memory,
-            brief,
             gradients,
             loss: Loss::default(),
         };
         Self {
             parts: [
-                part(0, first_images, first_labels, first_memory, first_brief, first_gradients),
-                part(half, images, labels, memory, brief, gradients),
+                part(0, first_images, first_labels, first_memory, first_gradients),
+                part(half, images, labels, memory, gradients),
             ],
+            brief,
         }
     }
 
-    /// Takes each lane that has images through some layers, with a part of the work space: two threads at the same time.
+    /// Takes each lane that has images through some layers: two threads at the same time, with half of the work space
+    /// each.
     pub fn each(
         &mut self,
         cx: &Context,
         work: &mut [f32],
         layers: impl Fn(&Context, Lane<'_>) + Sync,
     ) {
-        let is_shared = self.parts.iter().all(|part| !part.images.is_empty());
-        let (len, work) = (work.len() / LANES, DisjointMut::new(work));
-        let parts = DisjointMut::new(&mut self.parts);
-        let run = |cx: &Context, lane: usize| {
-            // SAFETY: each lane is run once, and has its own part of both.
-            let (part, work) = unsafe {
-                (&mut parts.part(lane..lane + 1)[0], work.part(lane * len..(lane + 1) * len))
-            };
-            let Part { first, images, labels, memory, brief, gradients, loss } = part;
-            if images.is_empty() {
-                return;
+        let Self { parts, brief } = self;
+        if cx.threads() != LANES || parts.iter().any(|part| part.images.is_empty()) {
+            for part in parts.iter_mut().filter(|part| !part.images.is_empty()) {
+                layers(cx, part.lane(brief, work));
             }
-            let first = *first;
-            layers(cx, Lane { first, images, labels, memory, brief, work, gradients, loss });
-        };
-        if cx.threads() == LANES && is_shared {
-            let alone = Context::sequential(cx.isa());
-            cx.for_each(LANES, usize::MAX, |lane| run(&alone, lane));
-        } else {
-            (0..LANES).for_each(|lane| run(cx, lane));
+            return;
         }
+        let alone = Context::sequential(cx.isa());
+        let (brief_len, work_len) = (brief.len() / LANES, work.len() / LANES);
+        let [brief, work] = [&mut **brief, work].map(DisjointMut::new);
+        let parts = DisjointMut::new(parts);
+        cx.for_each(LANES, usize::MAX, |lane| {
+            // SAFETY: each lane has its own part of everything.
+            let (part, brief, work) = unsafe {
+                (
+                    &mut parts.part(lane..lane + 1)[0],
+                    brief.part(lane * brief_len..(lane + 1) * brief_len),
+                    work.part(lane * work_len..(lane + 1) * work_len),
+                )
+            };
+            layers(&alone, part.lane(brief, work));
+        });
     }
 
     /// The lanes' images and what has been computed of them.
@@ -140,5 +141,12 @@ impl<'a> Lanes<'a> {
     pub fn loss(&self) -> Loss {
         let [first, second] = self.parts.each_ref().map(|part| part.loss);
         Loss { sum: first.sum + second.sum, correct: first.correct + second.correct }
+    }
+}
+
+impl Part<'_> {
+    fn lane<'a>(&'a mut self, brief: &'a mut [f32], work: &'a mut [f32]) -> Lane<'a> {
+        let Self { first, images, labels, memory, gradients, loss } = self;
+        Lane { first: *first, images, labels, memory, brief, work, gradients, loss }
     }
 }

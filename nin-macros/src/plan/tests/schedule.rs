@@ -126,7 +126,7 @@ fn place_of(image: usize, alone: bool, place: &Place) -> Range<usize> {
     }
 }
 
-/// Images whose way through the net is played: two pairs.
+/// Images whose way through the net is played; in training those of a lane, since each has its own memory.
 const IMAGES: usize = 4;
 
 /// The memory of training, with each image's contents told apart.
@@ -179,7 +179,7 @@ fn part(place: &Range<usize>, n: usize, image: usize) -> Range<usize> {
 fn steps(layers: &[(usize, bool)]) -> Vec<(usize, Range<usize>)> {
     let mut steps = Vec::new();
     for run in layers.chunk_by(|a, b| a.1 && b.1) {
-        let size = if run[0].1 { 2 } else { IMAGES };
+        let size = if run[0].1 { 1 } else { IMAGES };
         for first in (0..IMAGES).step_by(size) {
             steps.extend(run.iter().map(|&(i, _)| (i, first..first + size)));
         }
@@ -192,12 +192,12 @@ fn play_training(net: &Net, plan: &Plan) {
     let all = 0..IMAGES;
     let mut memory = Training {
         memory: Memory::new(IMAGES * plan.train.image, (Content::Nothing, 0)),
-        brief: Memory::new(2 * plan.train.brief, (Content::Nothing, 0)),
+        brief: Memory::new(plan.train.brief, (Content::Nothing, 0)),
     };
     if let Some(place) = &plan.arranged {
         memory.write(&all, &place.train, Content::Input(0));
     }
-    let layers: Vec<_> = plan.layers.iter().map(|step| step.forward_in_pairs).enumerate().collect();
+    let layers: Vec<_> = plan.layers.iter().map(|step| step.forward_singly).enumerate().collect();
     for (i, images) in steps(&layers) {
         let (layer, step) = (&net.layers[i], &plan.layers[i]);
         if let (Some(y), false) = (&step.y, is_dropout(layer)) {
@@ -212,7 +212,7 @@ fn play_training(net: &Net, plan: &Plan) {
     }
     memory.write(&all, &plan.train.dlogits, Content::LogitsGradient);
     memory.read(&all, &plan.train.logits, Content::Logits);
-    let layers = plan.layers.iter().map(|step| step.backward_in_pairs).enumerate();
+    let layers = plan.layers.iter().map(|step| step.backward_singly).enumerate();
     for (i, images) in steps(&layers.rev().collect::<Vec<_>>()) {
         play_backward(net, plan, (i, &images), &mut memory);
     }
@@ -277,7 +277,7 @@ impl Random {
 
     /// A spec that may be valid.
     fn spec(&mut self) -> String {
-        // Some images are so large that pairs go through the first layers.
+        // Some images are so large that they go through the first layers one at a time.
         let size = [20, 20, 90][self.below(3)];
         let (c, h, w) = (1 + self.below(4), 6 + self.below(size), 6 + self.below(size));
         let mut spec = format!("Net<input({c}, {h}, {w}), ");
@@ -304,7 +304,7 @@ impl Random {
 fn no_buffer_of_a_random_net_is_overwritten_while_it_is_needed() {
     let mut random = Random(0x2545_F491_4F6C_DD1D);
     let mut played = 0;
-    // Layers with sparse gradients, of which some go backward in pairs.
+    // Layers with sparse gradients, of which some go backward an image at a time.
     let mut sparse = [0, 0];
     while played < 300 {
         let spec = random.spec();
@@ -320,7 +320,7 @@ fn no_buffer_of_a_random_net_is_overwritten_while_it_is_needed() {
         played += 1;
         for layer in &plan.layers {
             if layer.conv.as_ref().is_some_and(|conv| conv.weight_gradient == Method::Sparse) {
-                sparse[usize::from(layer.backward_in_pairs)] += 1;
+                sparse[usize::from(layer.backward_singly)] += 1;
             }
         }
     }

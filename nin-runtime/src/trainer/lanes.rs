@@ -150,3 +150,49 @@ impl Part<'_> {
         Lane { first: *first, images, labels, memory, brief, work, gradients, loss }
     }
 }
+
+#[cfg(all(test, feature = "parallel"))]
+mod tests {
+    use super::*;
+
+    /// Counts the images of lanes whose memory has a number for each, on so many threads; gives the sums of each
+    /// lane and the most work space that a lane had.
+    fn count(n: usize, threads: usize) -> ([f32; LANES], usize) {
+        let (pixels, labels) = ([7.0; 3], vec![1; n]);
+        let images: Vec<&[f32]> = vec![&pixels; n];
+        let mut memory: Vec<f32> = (0..2 * n).map(|i| (i / 2) as f32).collect();
+        let (mut brief, mut sums, mut work) = ([0.0; 2], [0.0; LANES], [0.0; 8]);
+        let most = std::sync::atomic::AtomicUsize::new(0);
+        let mut lanes = Lanes::new((&images, &labels), &mut memory, &mut brief, &mut sums);
+        let cx = Context::with_threads(crate::simd::Isa::get(), threads);
+        for _ in 0..2 {
+            lanes.each(&cx, &mut work, |_, lane| {
+                assert_eq!(lane.memory.len(), 2 * lane.images.len());
+                assert_eq!(lane.labels.len(), lane.images.len());
+                for (i, pair) in lane.memory.chunks(2).enumerate() {
+                    assert_eq!(pair, [(lane.first + i) as f32; 2]);
+                    lane.gradients[0] += 1.0;
+                }
+                (lane.brief[0], lane.work[0]) = (1.0, 1.0);
+                *lane.loss = Loss { sum: lane.images.len() as f64, correct: 1 };
+                most.fetch_max(lane.work.len(), std::sync::atomic::Ordering::Relaxed);
+            });
+        }
+        assert_eq!(lanes.loss(), Loss { sum: n as f64, correct: n.min(LANES) });
+        let views = lanes.views();
+        assert_eq!(views.iter().map(|lane| lane.region(0..1).len()).sum::<usize>(), n);
+        (sums, most.into_inner())
+    }
+
+    #[test]
+    fn every_image_goes_through_its_lane_on_any_number_of_threads() {
+        for threads in [1, 2, 3] {
+            for (n, [first, second]) in [(1, [2.0, 0.0]), (2, [2.0, 2.0]), (7, [8.0, 6.0])] {
+                let (sums, work) = count(n, threads);
+                assert_eq!(sums, [first, second], "{n} images on {threads} threads");
+                // Lanes that go one after the other have all of it.
+                assert_eq!(work, if threads == 2 && n > 1 { 4 } else { 8 });
+            }
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use super::*;
 use crate::Context;
 use crate::ops::conv::tests::{Case, contexts};
+use crate::ops::conv::{Source, WeightGradient};
 use crate::reference::Window;
 use crate::simd::Isa;
 
@@ -44,6 +45,10 @@ fn check<W: Tile>(
             let mut work = vec![f32::NAN; shape.winograd_weight_gradient_work::<W>(n)];
             pass.winograd::<W>(&cx, dw, db, &mut work);
         });
+        case.check_weight_gradient(&name, tolerance, |pass, dw, db| {
+            let mut work = vec![f32::NAN; shape.winograd_weight_gradient_work::<W>(n)];
+            WeightGradient::winograd_of::<W>(&parts(pass), &cx, dw, db, &mut work);
+        });
         if !shape.needs_phases() {
             let mut u = vec![f32::NAN; shape.winograd_transposed_len::<W>()];
             shape.winograd_transposed::<W>(&cx, &weights, &mut u);
@@ -53,6 +58,23 @@ fn check<W: Tile>(
             });
         }
     }
+}
+
+/// A pass in two: of its first image, and of the others.
+fn parts<'a>(pass: &WeightGradient<'a>) -> [WeightGradient<'a>; 2] {
+    let WeightGradient { shape, n, x, dy } = *pass;
+    let (first, others) = dy.split_at(shape.output_len());
+    let x = match x {
+        Source::Images(images) => [Source::Images(&images[..1]), Source::Images(&images[1..])],
+        Source::Activations(x) => {
+            let (first, others) = x.split_at(shape.input_len());
+            [Source::Activations(first), Source::Activations(others)]
+        }
+    };
+    [
+        WeightGradient { shape, n: 1, x: x[0], dy: first },
+        WeightGradient { shape, n: n - 1, x: x[1], dy: others },
+    ]
 }
 
 use Order::{ChannelsLast, Planar};

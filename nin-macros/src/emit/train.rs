@@ -70,7 +70,7 @@ fn train(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     if let Some(place) = &plan.arranged {
         let (c, h, w) = (net.input.c, net.input.h, net.input.w);
         let regions = regions(names, false, &[Part::activations("x", &place.train)]);
-        steps.push(Step::OfLane(quote! {
+        steps.push(Step::Lane(quote! {
             #regions
             rt::arrange_images(cx, n, (#c, #h, #w), lane.images, x);
         }));
@@ -80,14 +80,14 @@ fn train(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
         let tokens = forward(i, layer, step, &plan.train, names);
         steps.push(Step::of(step.forward_singly, tokens));
     }
-    steps.push(Step::OfLane(loss(net, &plan.train, names)));
+    steps.push(Step::Lane(loss(net, &plan.train, names)));
     for (i, (layer, step)) in layers().rev() {
-        steps.extend(sum_over_lanes(i, layer, step, names).map(Step::OfGroup));
+        steps.extend(sum_over_lanes(i, layer, step, names).map(Step::Group));
         let tokens = backward(i, layer, step, &plan.train, names);
         steps.push(Step::of(step.backward_singly, tokens));
     }
     // What no layer of this net uses must not be bound.
-    let sums_over_lanes = steps.iter().any(|step| matches!(step, Step::OfGroup(_)));
+    let sums_over_lanes = steps.iter().any(|step| matches!(step, Step::Group(_)));
     let steps = in_lanes(steps);
     let uses_prepared = plan.prepared > 0;
     let uses_transposed = plan.transposed > 0;
@@ -111,16 +111,16 @@ fn train(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
 /// A step of training, and what takes it.
 enum Step {
     /// Each lane, with all its images together.
-    OfLane(TokenStream),
+    Lane(TokenStream),
     /// Each image of a lane.
-    OfImage(TokenStream),
+    Image(TokenStream),
     /// All images of a group, for which the lanes meet.
-    OfGroup(TokenStream),
+    Group(TokenStream),
 }
 
 impl Step {
     fn of(singly: bool, tokens: TokenStream) -> Self {
-        if singly { Self::OfImage(tokens) } else { Self::OfLane(tokens) }
+        if singly { Self::Image(tokens) } else { Self::Lane(tokens) }
     }
 }
 
@@ -147,18 +147,18 @@ fn in_lanes(steps: Vec<Step>) -> Vec<TokenStream> {
     };
     for step in steps {
         match step {
-            Step::OfImage(tokens) => {
+            Step::Image(tokens) => {
                 if !tokens.is_empty() {
                     of_image.push(tokens);
                 }
             }
-            Step::OfLane(tokens) => {
+            Step::Lane(tokens) => {
                 close_images(&mut of_image, &mut of_lane);
                 if !tokens.is_empty() {
                     of_lane.push(quote!({ #tokens }));
                 }
             }
-            Step::OfGroup(tokens) => {
+            Step::Group(tokens) => {
                 close_images(&mut of_image, &mut of_lane);
                 close_lane(&mut of_lane, &mut all);
                 all.push(quote!({ #tokens }));

@@ -83,7 +83,8 @@ impl Threads {
     /// thread does everything. In all there are `work` multiply-adds to do.
     pub(super) fn run<F: Fn(usize, usize) + Sync>(&self, tasks: usize, work: usize, task: &F) {
         let shared = &*self.0.shared;
-        if self.0.workers.is_empty() || IN_TASK.get() || shared.busy.swap(true, Ordering::Acquire) {
+        if self.0.workers.is_empty() || IN_TASK.get() || shared.busy.0.swap(true, Ordering::Acquire)
+        {
             (0..tasks).for_each(|i| task(0, i));
             return;
         }
@@ -114,7 +115,7 @@ struct Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.shared.shutdown.store(true, Ordering::Release);
+        self.shared.board.0.shutdown.store(true, Ordering::Release);
         self.shared.sleepers.wake();
         for worker in self.workers.drain(..) {
             // This is none of the workers, which would wait for itself: a worker can hold a handle only
@@ -157,24 +158,29 @@ impl Job {
     }
 }
 
-/// Set in `Shared::state` while workers may enter the job.
+/// Set in `Board::state` while workers may enter the job.
 const OPEN: u64 = 1 << 31;
-/// Added to `Shared::state` for each new job; the bits below `OPEN` count the workers inside.
+/// Added to `Board::state` for each new job; the bits below `OPEN` count the workers inside.
 const NEXT_JOB: u64 = 1 << 32;
 
 /// The number of a job, and that of a thread; the thread that opened the job is 0.
 type Place = (u64, usize);
 
-/// How many tasks of a thread's share have been taken, below the number of the job that this is about. So
-/// nothing needs to be reset for a new job. Alone in its cache lines, which come in pairs.
+/// Something that shares its cache lines, which come in pairs, with nothing else: a line that one core writes is
+/// taken from all others.
 #[derive(Default)]
 #[repr(align(128))]
+struct Apart<T>(T);
+
+/// How many tasks of a thread's share have been taken, below the number of the job that this is about. So
+/// nothing needs to be reset for a new job.
+#[derive(Default)]
 struct Taken(AtomicU64);
 
 impl Taken {
     /// Takes the next task of a share of `count`.
     fn next(&self, job: u64, count: usize) -> Option<usize> {
-        // What the tasks read and write is ordered by `Shared::state`.
+        // What the tasks read and write is ordered by `Board::state`.
         let mut seen = self.0.load(Ordering::Relaxed);
         loop {
             let taken = if seen / NEXT_JOB == job { seen % NEXT_JOB } else { 0 };
@@ -190,15 +196,24 @@ impl Taken {
     }
 }
 
-struct Shared {
+/// What workers watch while they wait, and read when there is a job: one cache line.
+#[repr(C)]
+struct Board {
     /// The number of the job, whether it is open, and how many workers are inside.
     state: AtomicU64,
     job: UnsafeCell<Job>,
-    /// A thread's share of the job, for each thread.
-    shares: Vec<Taken>,
-    busy: AtomicBool,
-    panicked: AtomicBool,
     shutdown: AtomicBool,
+}
+
+const _: () = assert!(size_of::<Board>() <= 64, "a board is a cache line");
+
+struct Shared {
+    board: Apart<Board>,
+    /// A thread's share of the job, for each thread.
+    shares: Vec<Apart<Taken>>,
+    /// Whether a thread has opened a job.
+    busy: Apart<AtomicBool>,
+    panicked: AtomicBool,
     /// Workers whose threads have come to life.
     started: AtomicUsize,
     sleepers: Sleepers,
@@ -213,12 +228,14 @@ unsafe impl Send for Shared {}
 impl Shared {
     fn new(threads: usize) -> Self {
         Self {
-            state: AtomicU64::new(0),
-            job: UnsafeCell::new(Job::none()),
-            shares: std::iter::repeat_with(Taken::default).take(threads).collect(),
-            busy: AtomicBool::new(false),
+            board: Apart(Board {
+                state: AtomicU64::new(0),
+                job: UnsafeCell::new(Job::none()),
+                shutdown: AtomicBool::new(false),
+            }),
+            shares: std::iter::repeat_with(Apart::default).take(threads).collect(),
+            busy: Apart::default(),
             panicked: AtomicBool::new(false),
-            shutdown: AtomicBool::new(false),
             started: AtomicUsize::new(0),
             sleepers: Sleepers::new(),
         }
@@ -227,9 +244,9 @@ impl Shared {
     /// Lets the workers into a job, and gives its number.
     fn open(&self, job: Job, work: usize) -> u64 {
         // SAFETY: no job is open and no worker inside, so nobody reads.
-        unsafe { *self.job.get() = job };
+        unsafe { *self.board.0.job.get() = job };
         // The state has no worker inside and is closed: the number goes up, the job opens.
-        let before = self.state.fetch_add(NEXT_JOB + OPEN, Ordering::SeqCst);
+        let before = self.board.0.state.fetch_add(NEXT_JOB + OPEN, Ordering::SeqCst);
         self.sleepers.call(work);
         before.wrapping_add(NEXT_JOB) / NEXT_JOB
     }
@@ -250,7 +267,11 @@ impl Shared {
             let (each, rest) = (tasks / threads, tasks % threads);
             let start = share * each + share.min(rest);
             let count = each + usize::from(share < rest);
-            while let Some(i) = self.shares[share].next(job, count) {
+            // The thread that opened the job has taken the first of its share long since.
+            if share == 0 && thread != 0 && count <= 1 {
+                continue;
+            }
+            while let Some(i) = self.shares[share].0.next(job, count) {
                 task(thread, start + i);
             }
         }
@@ -263,7 +284,7 @@ impl Shared {
         while let Some(number) = self.wait_for_job(last) {
             last = number;
             // SAFETY: this worker is inside an open job, so nobody writes.
-            let job = unsafe { *self.job.get() };
+            let job = unsafe { *self.board.0.job.get() };
             let _mode = job.mode.enter();
             // SAFETY: the thread that opened the job keeps its task alive until all have left.
             let help = AssertUnwindSafe(|| unsafe {
@@ -274,7 +295,7 @@ impl Shared {
                 // Its own drop might panic again, with this worker still inside.
                 std::mem::forget(payload);
             }
-            self.state.fetch_sub(1, Ordering::Release);
+            self.board.0.state.fetch_sub(1, Ordering::Release);
         }
     }
 
@@ -287,7 +308,7 @@ impl Shared {
                 if let Some(number) = self.try_enter(last) {
                     return Some(number);
                 }
-                if self.shutdown.load(Ordering::Acquire) {
+                if self.board.0.shutdown.load(Ordering::Acquire) {
                     return None;
                 }
                 std::hint::spin_loop();
@@ -297,11 +318,13 @@ impl Shared {
     }
 
     fn try_enter(&self, last: u64) -> Option<u64> {
-        let state = self.state.load(Ordering::Relaxed);
+        let state = self.board.0.state.load(Ordering::Relaxed);
         let number = state / NEXT_JOB;
         let fresh = state & OPEN != 0 && number != last;
         let entered = fresh
             && self
+                .board
+                .0
                 .state
                 .compare_exchange(state, state + 1, Ordering::Acquire, Ordering::Relaxed)
                 .is_ok();
@@ -310,9 +333,9 @@ impl Shared {
 
     fn sleep(&self, last: u64) {
         self.sleepers.sleep(|| {
-            let state = self.state.load(Ordering::SeqCst);
+            let state = self.board.0.state.load(Ordering::SeqCst);
             let fresh = state & OPEN != 0 && state / NEXT_JOB != last;
-            fresh || self.shutdown.load(Ordering::SeqCst)
+            fresh || self.board.0.shutdown.load(Ordering::SeqCst)
         });
     }
 }
@@ -324,19 +347,20 @@ impl Drop for Closing<'_> {
         let shared = self.0;
         // If a task panicked here, the workers need not do the rest.
         if std::thread::panicking() {
-            let all = shared.state.load(Ordering::Relaxed) / NEXT_JOB * NEXT_JOB + (NEXT_JOB - 1);
-            shared.shares.iter().for_each(|share| share.0.store(all, Ordering::Relaxed));
+            let all =
+                shared.board.0.state.load(Ordering::Relaxed) / NEXT_JOB * NEXT_JOB + (NEXT_JOB - 1);
+            shared.shares.iter().for_each(|share| share.0.0.store(all, Ordering::Relaxed));
         }
-        shared.state.fetch_and(!OPEN, Ordering::AcqRel);
+        shared.board.0.state.fetch_and(!OPEN, Ordering::AcqRel);
         let mut spins = 0_u32;
-        while shared.state.load(Ordering::Acquire) & (OPEN - 1) != 0 {
+        while shared.board.0.state.load(Ordering::Acquire) & (OPEN - 1) != 0 {
             spins += 1;
             if spins.is_multiple_of(1 << 14) {
                 std::thread::yield_now();
             }
             std::hint::spin_loop();
         }
-        shared.busy.store(false, Ordering::Release);
+        shared.busy.0.store(false, Ordering::Release);
     }
 }
 

@@ -31,13 +31,17 @@ type Tiles4Of5 = Ragged<
 >;
 type Tiles2Of7 = Tiles<F2x7, F2x7, 2, 7, 8, 2, 7, 8>;
 
-/// Images that gradients are computed for together: a pair, as training takes through layers of large activations.
-const BATCH: usize = 2;
+/// Images that gradients of layers with small activations are computed for together, as a lane has in training. From
+/// so many elements on it takes them one at a time.
+const LANE: usize = 4;
+const LARGE: usize = 1 << 16;
 
 /// A convolution and its operands.
 struct Layer {
     name: String,
     shape: ConvShape,
+    /// Images that its gradients are computed for together.
+    batch: usize,
     /// Of its output.
     channels: usize,
     /// Whether it reads the images, which need no gradient.
@@ -69,8 +73,9 @@ impl Layer {
         let (kernel2, stride2, padding2) = (pair(kernel), pair(stride), pair(padding));
         let shape = ConvShape::new((ci, co), pair(size), kernel2, stride2, padding2, order);
         let (h, w) = shape.output();
-        let mut x = values(BATCH * shape.input_len());
-        let mut y = values(BATCH * shape.output_len());
+        let batch = if shape.input_len().max(shape.output_len()) < LARGE { LANE } else { 1 };
+        let mut x = values(batch * shape.input_len());
+        let mut y = values(batch * shape.output_len());
         clear_padding(&mut y, co);
         if order == Order::ChannelsLast {
             clear_padding(&mut x, ci);
@@ -82,6 +87,7 @@ impl Layer {
         Self {
             name: format!("{kernel}×{kernel}{stride} {ci}→{co}, {h}×{w}"),
             shape,
+            batch,
             channels: co,
             planar: order == Order::Planar,
             flops: 2 * (depth * co * h * w) as u64,
@@ -127,21 +133,21 @@ impl Layer {
         mut weight_gradient: impl FnMut(WeightGradient<'_>, &mut [f32], &mut [f32]),
         mut input_gradient: Option<impl FnMut(InputGradient<'_>, &mut [f32])>,
     ) {
-        let Self { name, shape, x, y, flops, .. } = self;
-        let images = self.images();
-        let batch = Work::Flops(BATCH as u64 * flops);
+        let Self { name, shape, batch: n, x, y, flops, .. } = self;
+        let (images, n) = (self.images(), *n);
+        let (work, of) = (Work::Flops(n as u64 * flops), if n == 1 { "image" } else { "images" });
 
-        let pass = WeightGradient { shape, n: BATCH, x: self.source(&images, BATCH), dy: y };
+        let pass = WeightGradient { shape, n, x: self.source(&images, n), dy: y };
         let (mut dw, mut db) =
             (Buffer::zeros(shape.weights_len()), Buffer::zeros(shape.bias_len()));
-        group.bench(&format!("{name}: weight gradient of {BATCH} images"), batch, || {
+        group.bench(&format!("{name}: weight gradient of {n} {of}"), work, || {
             weight_gradient(pass, &mut dw, &mut db);
         });
 
         if let Some(input_gradient) = &mut input_gradient {
-            let pass = InputGradient { shape, n: BATCH, dy: y, gate: Some(x) };
-            let mut dx = Buffer::zeros(BATCH * shape.input_len());
-            group.bench(&format!("{name}: input gradient of {BATCH} images"), batch, || {
+            let pass = InputGradient { shape, n, dy: y, gate: Some(x) };
+            let mut dx = Buffer::zeros(n * shape.input_len());
+            group.bench(&format!("{name}: input gradient of {n} {of}"), work, || {
                 input_gradient(pass, &mut dx);
             });
         }
@@ -149,12 +155,12 @@ impl Layer {
 
     fn bench_direct(&self, group: &mut Group<'_>) {
         let (shape, cx) = (&self.shape, Context::sequential(Isa::get()));
-        let mut work = Buffer::zeros(shape.direct_work::<f32>(BATCH));
-        let mut gradient_work = Buffer::zeros(shape.direct_weight_gradient_work::<f32>(BATCH));
+        let mut work = Buffer::zeros(shape.direct_work::<f32>(self.batch));
+        let mut gradient_work = Buffer::zeros(shape.direct_weight_gradient_work::<f32>(self.batch));
         let input_gradient = (!self.planar).then(|| {
             let mut transposed = Buffer::zeros(shape.transposed_len());
             shape.transpose_weights(&cx, &self.weights, &mut transposed);
-            let mut work = Buffer::zeros(shape.direct_input_gradient_work(BATCH));
+            let mut work = Buffer::zeros(shape.direct_input_gradient_work(self.batch));
             let cx = cx.clone();
             move |pass: InputGradient<'_>, dx: &mut [f32]| {
                 pass.direct(&cx, &transposed, dx, &mut work);
@@ -174,7 +180,7 @@ impl Layer {
         self.y = self.pooled_gradient(&cx);
         let mut transposed = Buffer::zeros(shape.transposed_len());
         shape.transpose_weights(&cx, &self.weights, &mut transposed);
-        let mut work = Buffer::zeros(shape.sparse_weight_gradient_work::<f32>(BATCH));
+        let mut work = Buffer::zeros(shape.sparse_weight_gradient_work::<f32>(self.batch));
         self.bench_gradients(
             group,
             |pass, dw, db| pass.sparse(&cx, dw, db, &mut work),
@@ -187,10 +193,10 @@ impl Layer {
         let (h, w) = self.shape.output();
         let output = ((h - 3) / 2 + 1, (w - 3) / 2 + 1);
         let pool = PoolShape::new(self.channels, (h, w), output, (3, 3), (2, 2), (0, 0));
-        let mut dy = values(BATCH * pool.output_len());
+        let mut dy = values(self.batch * pool.output_len());
         clear_padding(&mut dy, self.channels);
         let mut dx = Buffer::zeros(self.y.len());
-        max_pool_backward(cx, BATCH, &pool, true, &self.y, &dy, &mut dx);
+        max_pool_backward(cx, self.batch, &pool, true, &self.y, &dy, &mut dx);
         dx
     }
 
@@ -202,12 +208,12 @@ impl Layer {
             shape.winograd_weights::<W>(&cx, &self.weights, &mut u);
         });
         let mut work = Buffer::zeros(shape.winograd_work::<W>(1));
-        let mut gradient_work = Buffer::zeros(shape.winograd_weight_gradient_work::<W>(BATCH));
+        let mut gradient_work = Buffer::zeros(shape.winograd_weight_gradient_work::<W>(self.batch));
         // By Winograd, the gradient of a strided convolution's input has no kernel to share.
         let input_gradient = (!self.planar).then(|| {
             let mut u = Buffer::zeros(shape.winograd_transposed_len::<W>());
             shape.winograd_transposed::<W>(&cx, &self.weights, &mut u);
-            let mut work = Buffer::zeros(shape.winograd_input_gradient_work::<W>(BATCH));
+            let mut work = Buffer::zeros(shape.winograd_input_gradient_work::<W>(self.batch));
             let cx = cx.clone();
             move |pass: InputGradient<'_>, dx: &mut [f32]| {
                 pass.winograd::<W>(&cx, &u, dx, &mut work);

@@ -10,7 +10,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 mod lanes;
-pub use lanes::{LANES, Lane, Lanes, View};
+pub use lanes::{LANES, Lane, Lanes, View, of_lane};
 
 /// A net with a backward pass. Only generated code implements it.
 pub trait Trainable: Network {
@@ -51,7 +51,7 @@ pub struct Pass<'a, T> {
     pub transposed: &'a [f32],
     /// Work space.
     pub work: &'a mut [f32],
-    /// The arena of gradients; those that lanes sum for themselves are added later.
+    /// The arena of gradients; what the second lane sums for itself is added later.
     pub gradients: &'a mut [f32],
 }
 
@@ -115,7 +115,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
         if BATCH < N::GROUP { BATCH } else { N::GROUP }
     };
 
-    /// Elements of the gradients that a lane sums for itself.
+    /// Elements of the gradients that the second lane sums for itself.
     const LANE_SUMS: usize = {
         let (mut sum, mut i) = (0, 0);
         while i < N::LANE_SUMS.len() {
@@ -130,7 +130,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
     pub const fn bytes<O: Optimizer>() -> usize {
         Buffer::allocated_bytes(Masters::len::<N::Store>(N::ARENA))
             + Buffer::allocated_bytes(N::ARENA)
-            + Buffer::allocated_bytes(LANES * Self::LANE_SUMS)
+            + Buffer::allocated_bytes(Self::LANE_SUMS)
             + Buffer::allocated_bytes(O::STATES * N::ARENA)
             + Buffer::allocated_bytes(N::TRANSPOSED)
             + Buffer::allocated_bytes(Self::GROUP * N::TRAIN_IMAGE)
@@ -150,7 +150,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
             correct: 0,
             masters: Masters::new::<N::Store>(N::ARENA),
             gradients: Buffer::zeros(N::ARENA),
-            lane_sums: Buffer::zeros(LANES * Self::LANE_SUMS),
+            lane_sums: Buffer::zeros(Self::LANE_SUMS),
             state: Buffer::zeros(states * N::ARENA),
             transposed: Buffer::zeros(N::TRANSPOSED),
             memory: Buffer::zeros(Self::GROUP * N::TRAIN_IMAGE),
@@ -228,7 +228,7 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
             total.sum += loss.sum;
             total.correct += loss.correct;
         }
-        self.pace.run(|cx| add_lanes(cx, N::LANE_SUMS, &self.lane_sums, &mut self.gradients));
+        self.pace.run(|cx| add_lane(cx, N::LANE_SUMS, &self.lane_sums, &mut self.gradients));
         self.correct = total.correct;
         Ok((total.sum / images.len() as f64) as f32)
     }
@@ -293,20 +293,19 @@ fn fill_zeros(cx: &Context, values: &mut [f32]) {
     });
 }
 
-/// Adds the sums of both lanes to the given parts of the gradients.
-fn add_lanes(cx: &Context, parts: &[Range<usize>], sums: &[f32], gradients: &mut [f32]) {
-    let (mut first, mut second) = sums.split_at(sums.len() / LANES);
+/// Adds the sums of the second lane to the given parts of the gradients.
+fn add_lane(cx: &Context, parts: &[Range<usize>], mut sums: &[f32], gradients: &mut [f32]) {
     for part in parts {
-        let ([a, b], len) = ([first, second], part.len());
+        let (of_part, rest) = sums.split_at(part.len());
         let gradients = DisjointMut::new(&mut gradients[part.clone()]);
-        for_each_chunk(cx, len, |chunk| {
+        for_each_chunk(cx, part.len(), |chunk| {
             // SAFETY: chunks do not overlap.
             let gradients = unsafe { gradients.part(chunk.clone()) };
-            for ((gradient, a), b) in gradients.iter_mut().zip(&a[chunk.clone()]).zip(&b[chunk]) {
-                *gradient += a + b;
+            for (gradient, sum) in gradients.iter_mut().zip(&of_part[chunk]) {
+                *gradient += sum;
             }
         });
-        (first, second) = (&first[len..], &second[len..]);
+        sums = rest;
     }
 }
 

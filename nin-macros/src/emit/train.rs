@@ -87,7 +87,6 @@ fn train(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
         steps.push(Step::of(step.backward_singly, tokens));
     }
     // What no layer of this net uses must not be bound.
-    let sums_over_lanes = steps.iter().any(|step| matches!(step, Step::Group(_)));
     let steps = in_lanes(steps);
     let uses_prepared = plan.prepared > 0;
     let uses_transposed = plan.transposed > 0;
@@ -96,12 +95,11 @@ fn train(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
         uses_prepared.then(|| quote!(prepared,)),
         uses_transposed.then(|| quote!(transposed,)),
         uses_dropout.then(|| quote!(seed, number,)),
-        sums_over_lanes.then(|| quote!(gradients,)),
     ];
     let store = layer::store(names.storage());
     quote! {
         fn train(cx: &rt::Context, pass: rt::Pass<'_, #store>) -> rt::Loss {
-            let rt::Pass { mut lanes, scale, params, work, #(#optional)* .. } = pass;
+            let rt::Pass { mut lanes, scale, params, work, gradients, #(#optional)* .. } = pass;
             #(#steps)*
             lanes.loss()
         }
@@ -138,7 +136,7 @@ fn in_lanes(steps: Vec<Step>) -> Vec<TokenStream> {
         let steps = std::mem::take(of_lane);
         if !steps.is_empty() {
             all.push(quote! {
-                lanes.each(cx, work, |cx, lane| {
+                lanes.each(cx, work, gradients, |cx, lane| {
                     let n = lane.images.len();
                     #(#steps)*
                 });
@@ -279,7 +277,7 @@ fn backward(
 ) -> TokenStream {
     let (gate, singly) = (plan.gate, plan.backward_singly);
     match (&layer.op, &plan.dx) {
-        (Op::Conv { .. }, _) => conv(i, plan, names),
+        (Op::Conv { .. }, _) => conv(i, layer, plan, names),
         (_, None) => TokenStream::new(),
         (Op::Dropout { p }, Some(dx)) => {
             let dropout = dropout(i, *p);
@@ -316,16 +314,21 @@ fn backward(
 
 /// The gradient of a convolution's input if something before it has parameters, and those of its weights and bias
 /// unless they are sums over all lanes.
-fn conv(i: usize, plan: &LayerPlan, names: &Names<'_>) -> TokenStream {
-    let (Some(conv), Some(dy)) = (&plan.conv, &plan.dy) else { return TokenStream::new() };
+fn conv(i: usize, layer: &Layer, plan: &LayerPlan, names: &Names<'_>) -> TokenStream {
+    let (Op::Conv { params, .. }, Some(conv), Some(dy)) = (&layer.op, &plan.conv, &plan.dy) else {
+        return TokenStream::new();
+    };
     let (name, source) = (names.layer(i), layer::source(i));
-    let weight_gradient = conv.lane_sums.as_ref().map(|[weights, bias]| {
-        let (weights, bias) = (layer::range(weights), layer::range(bias));
+    let weight_gradient = conv.lane_sums.as_ref().map(|sums| {
+        let (weights, bias) = layer::places(params);
+        let arena = [weights, bias].map(|place| layer::range(&place));
+        let sums = sums.each_ref().map(layer::range);
         let images = images(i, plan.backward_singly);
         let call = gradient(conv.weight_gradient, names);
         quote! {
             #images
-            let [dw, db] = rt::regions(lane.gradients, 1, [#weights, #bias]);
+            let places = rt::of_lane(lane.number, [[#(#arena),*], [#(#sums),*]]);
+            let [dw, db] = rt::regions(lane.gradients, 1, places);
             let pass = rt::WeightGradient { shape: &#name::SHAPE, n, x: #source, dy };
             pass.#call(cx, dw, db, lane.work);
         }

@@ -63,7 +63,7 @@ pub(crate) struct TrainPlan {
     pub(crate) brief: usize,
     /// Elements of work space for a group.
     pub(crate) work: usize,
-    /// The parts of the arena whose gradients each lane sums for itself.
+    /// The parts of the arena whose gradients each lane sums for itself, the first in the arena.
     pub(crate) lane_sums: Vec<Range<usize>>,
     pub(crate) logits: Range<usize>,
     pub(crate) dlogits: Range<usize>,
@@ -125,7 +125,7 @@ pub(crate) struct ConvPlan {
     pub(crate) prepared: Range<usize>,
     /// The weights that its input gradient reads.
     pub(crate) transposed: Range<usize>,
-    /// The places of weights' and bias's gradients among those that each lane sums for itself, if this one's are.
+    /// The places of weights' and bias's gradients among the second lane's, if each lane sums them for itself.
     pub(crate) lane_sums: Option<[Range<usize>; 2]>,
     /// Work space of the forward pass of one image.
     pub(crate) work: Range<usize>,

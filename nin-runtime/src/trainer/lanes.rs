@@ -15,20 +15,24 @@ pub const LANES: usize = 2;
 pub struct Lanes<'a> {
     parts: [Part<'a>; LANES],
     brief: &'a mut [f32],
+    /// The sums of the second lane; the first one's are the gradients themselves.
+    sums: &'a mut [f32],
 }
 
 /// What is one lane's own.
 struct Part<'a> {
+    number: usize,
     first: usize,
     images: &'a [&'a [f32]],
     labels: &'a [u8],
     memory: &'a mut [f32],
-    gradients: &'a mut [f32],
     loss: Loss,
 }
 
 /// A lane's images and memory, while it goes through some layers.
 pub struct Lane<'a> {
+    /// Its number, from 0.
+    pub number: usize,
     /// The place of its first image in the group.
     pub first: usize,
     /// Its images, planar.
@@ -41,7 +45,7 @@ pub struct Lane<'a> {
     pub brief: &'a mut [f32],
     /// Work space.
     pub work: &'a mut [f32],
-    /// The gradients that each lane sums for itself.
+    /// The gradients that it sums for itself: of the first lane in the arena, of the second in a space of their own.
     pub gradients: &'a mut [f32],
     /// The losses of its images.
     pub loss: &'a mut Loss,
@@ -68,65 +72,64 @@ impl View<'_> {
 }
 
 impl<'a> Lanes<'a> {
-    /// The lanes of a group whose labels are as many as its images. Memory, brief and
-    /// gradients are those of both lanes.
+    /// The lanes of a group whose labels are as many as its images. Memory and brief are those of both lanes.
     pub(super) fn new(
         (images, labels): (&'a [&'a [f32]], &'a [u8]),
         memory: &'a mut [f32],
         brief: &'a mut [f32],
-        gradients: &'a mut [f32],
+        sums: &'a mut [f32],
     ) -> Self {
         let (n, half) = (images.len(), images.len().div_ceil(LANES));
         let (first_images, images) = images.split_at(half);
         let (first_labels, labels) = labels.split_at(half);
         let (first_memory, memory) = memory.split_at_mut(memory.len() / n.max(1) * half);
-        let (first_gradients, gradients) = gradients.split_at_mut(gradients.len() / LANES);
-        let part = |first, images, labels, memory, gradients| Part {
-            first,
-            images,
-            labels,
-            memory,
-            gradients,
-            loss: Loss::default(),
+        let loss = Loss::default();
+        let first = Part {
+            number: 0,
+            first: 0,
+            images: first_images,
+            labels: first_labels,
+            memory: first_memory,
+            loss,
         };
-        Self {
-            parts: [
-                part(0, first_images, first_labels, first_memory, first_gradients),
-                part(half, images, labels, memory, gradients),
-            ],
-            brief,
-        }
+        let second = Part { number: 1, first: half, images, labels, memory, loss };
+        Self { parts: [first, second], brief, sums }
     }
 
     /// Takes each lane that has images through some layers: two threads at the same time, with half of the work space
-    /// each.
+    /// each. `gradients` is the arena.
     pub fn each(
         &mut self,
         cx: &Context,
         work: &mut [f32],
+        gradients: &mut [f32],
         layers: impl Fn(&Context, Lane<'_>) + Sync,
     ) {
-        let Self { parts, brief } = self;
+        let Self { parts, brief, sums } = self;
+        let mut gradients = [gradients, sums];
         if cx.threads() != LANES || parts.iter().any(|part| part.images.is_empty()) {
-            for part in parts.iter_mut().filter(|part| !part.images.is_empty()) {
-                layers(cx, part.lane(brief, work));
+            for (part, gradients) in parts.iter_mut().zip(gradients) {
+                if !part.images.is_empty() {
+                    layers(cx, part.lane(brief, work, gradients));
+                }
             }
             return;
         }
         let alone = Context::sequential(cx.isa());
         let (brief_len, work_len) = (brief.len() / LANES, work.len() / LANES);
         let [brief, work] = [&mut **brief, work].map(DisjointMut::new);
-        let parts = DisjointMut::new(parts);
+        let (parts, gradients) = (DisjointMut::new(parts), DisjointMut::new(&mut gradients));
         cx.for_each(LANES, usize::MAX, |lane| {
             // SAFETY: each lane has its own part of everything.
-            let (part, brief, work) = unsafe {
+            let (part, brief, work, gradients) = unsafe {
                 (
                     &mut parts.part(lane..lane + 1)[0],
                     brief.part(lane * brief_len..(lane + 1) * brief_len),
                     work.part(lane * work_len..(lane + 1) * work_len),
+                    &mut gradients.part(lane..lane + 1)[0],
                 )
             };
-            layers(&alone, part.lane(brief, work));
+            layers(&alone, part.lane(brief, work, gradients));
         });
     }
 
@@ -145,10 +148,21 @@ impl<'a> Lanes<'a> {
 }
 
 impl Part<'_> {
-    fn lane<'a>(&'a mut self, brief: &'a mut [f32], work: &'a mut [f32]) -> Lane<'a> {
-        let Self { first, images, labels, memory, gradients, loss } = self;
-        Lane { first: *first, images, labels, memory, brief, work, gradients, loss }
+    fn lane<'a>(
+        &'a mut self,
+        brief: &'a mut [f32],
+        work: &'a mut [f32],
+        gradients: &'a mut [f32],
+    ) -> Lane<'a> {
+        let Self { number, first, images, labels, memory, loss } = self;
+        let (number, first) = (*number, *first);
+        Lane { number, first, images, labels, memory, brief, work, gradients, loss }
     }
+}
+
+/// The one of two things that is for the lane of this number.
+pub fn of_lane<T>(number: usize, [first, second]: [T; LANES]) -> T {
+    if number == 0 { first } else { second }
 }
 
 #[cfg(all(test, feature = "parallel"))]
@@ -161,12 +175,13 @@ mod tests {
         let (pixels, labels) = ([7.0; 3], vec![1; n]);
         let images: Vec<&[f32]> = vec![&pixels; n];
         let mut memory: Vec<f32> = (0..2 * n).map(|i| (i / 2) as f32).collect();
-        let (mut brief, mut sums, mut work) = ([0.0; 2], [0.0; LANES], [0.0; 8]);
+        let (mut brief, mut work) = ([0.0; 2], [0.0; 8]);
+        let (mut arena, mut sums) = ([0.0; 1], [0.0; 1]);
         let most = std::sync::atomic::AtomicUsize::new(0);
         let mut lanes = Lanes::new((&images, &labels), &mut memory, &mut brief, &mut sums);
         let cx = Context::with_threads(crate::simd::Isa::get(), threads);
         for _ in 0..2 {
-            lanes.each(&cx, &mut work, |_, lane| {
+            lanes.each(&cx, &mut work, &mut arena, |_, lane| {
                 assert_eq!(lane.memory.len(), 2 * lane.images.len());
                 assert_eq!(lane.labels.len(), lane.images.len());
                 for (i, pair) in lane.memory.chunks(2).enumerate() {
@@ -181,7 +196,7 @@ mod tests {
         assert_eq!(lanes.loss(), Loss { sum: n as f64, correct: n.min(LANES) });
         let views = lanes.views();
         assert_eq!(views.iter().map(|lane| lane.region(0..1).len()).sum::<usize>(), n);
-        (sums, most.into_inner())
+        ([arena[0], sums[0]], most.into_inner())
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub trait Trainable: Network {
 
     /// Rearranges or transforms the weights that the gradients of activations read.
     fn transpose(cx: &Context, params: &[Self::Store], transposed: &mut [f32]);
-    /// Adds the gradients of a group of images to `pass.gradients`.
+    /// Adds the gradients of a group of images to `pass.gradients`, and to the second lane's own.
     fn train(cx: &Context, pass: Pass<'_, Self::Store>) -> Loss;
 }
 

@@ -86,8 +86,8 @@ fn train(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
         let tokens = backward(i, layer, step, &plan.train, names);
         steps.push(Step::of(step.backward_singly, tokens));
     }
+    let steps = Schedule::of(steps);
     // What no layer of this net uses must not be bound.
-    let steps = in_lanes(steps);
     let uses_prepared = plan.prepared > 0;
     let uses_transposed = plan.transposed > 0;
     let uses_dropout = net.layers.iter().any(|layer| matches!(layer.op, Op::Dropout { .. }));
@@ -124,48 +124,57 @@ impl Step {
 
 /// Steps in their order, where runs of those that lanes take stand in one closure, and in it runs of those that
 /// images take in one loop.
-fn in_lanes(steps: Vec<Step>) -> Vec<TokenStream> {
-    let (mut all, mut of_lane, mut of_image) = (Vec::new(), Vec::new(), Vec::new());
-    let close_images = |of_image: &mut Vec<TokenStream>, of_lane: &mut Vec<TokenStream>| {
-        let steps = std::mem::take(of_image);
-        if !steps.is_empty() {
-            of_lane.push(quote!(for image in rt::singles(n) { #({ #steps })* }));
+#[derive(Default)]
+struct Schedule {
+    all: Vec<TokenStream>,
+    /// The run of steps that lanes take, which has not ended.
+    lane: Vec<TokenStream>,
+    /// The run of steps in it that images take, which has not ended.
+    image: Vec<TokenStream>,
+}
+
+impl Schedule {
+    fn of(steps: impl IntoIterator<Item = Step>) -> Vec<TokenStream> {
+        let mut schedule = Self::default();
+        steps.into_iter().for_each(|step| schedule.push(step));
+        schedule.end_lane();
+        schedule.all
+    }
+
+    fn push(&mut self, step: Step) {
+        match step {
+            Step::Image(tokens) if tokens.is_empty() => {}
+            Step::Image(tokens) => self.image.push(tokens),
+            Step::Lane(tokens) => {
+                self.end_images();
+                self.lane.extend((!tokens.is_empty()).then(|| quote!({ #tokens })));
+            }
+            Step::Group(tokens) => {
+                self.end_lane();
+                self.all.push(quote!({ #tokens }));
+            }
         }
-    };
-    let close_lane = |of_lane: &mut Vec<TokenStream>, all: &mut Vec<TokenStream>| {
-        let steps = std::mem::take(of_lane);
+    }
+
+    fn end_images(&mut self) {
+        let steps = std::mem::take(&mut self.image);
         if !steps.is_empty() {
-            all.push(quote! {
+            self.lane.push(quote!(for image in rt::singles(n) { #({ #steps })* }));
+        }
+    }
+
+    fn end_lane(&mut self) {
+        self.end_images();
+        let steps = std::mem::take(&mut self.lane);
+        if !steps.is_empty() {
+            self.all.push(quote! {
                 lanes.each(cx, work, gradients, |cx, lane| {
                     let n = lane.images.len();
                     #(#steps)*
                 });
             });
         }
-    };
-    for step in steps {
-        match step {
-            Step::Image(tokens) => {
-                if !tokens.is_empty() {
-                    of_image.push(tokens);
-                }
-            }
-            Step::Lane(tokens) => {
-                close_images(&mut of_image, &mut of_lane);
-                if !tokens.is_empty() {
-                    of_lane.push(quote!({ #tokens }));
-                }
-            }
-            Step::Group(tokens) => {
-                close_images(&mut of_image, &mut of_lane);
-                close_lane(&mut of_lane, &mut all);
-                all.push(quote!({ #tokens }));
-            }
-        }
     }
-    close_images(&mut of_image, &mut of_lane);
-    close_lane(&mut of_lane, &mut all);
-    all
 }
 
 /// An operand of a step, and its place in the plan.

@@ -202,8 +202,8 @@ impl<N: Trainable, const BATCH: usize> Trainer<N, BATCH> {
         self.pace.run(|cx| {
             let _flush = FlushDenormals::new();
             N::transpose(cx, params, &mut self.transposed);
-            fill_zeros(cx, &mut self.gradients);
-            fill_zeros(cx, &mut self.lane_sums);
+            for_each_part(cx, &mut self.gradients, |_, part| part.fill(0.0));
+            for_each_part(cx, &mut self.lane_sums, |_, part| part.fill(0.0));
         });
         let scale = 1.0 / images.len() as f32;
         let mut total = Loss::default();
@@ -285,23 +285,22 @@ fn for_each_chunk(cx: &Context, len: usize, f: impl Fn(Range<usize>) + Sync) {
     cx.for_each(len.div_ceil(CHUNK), len, |task| f(task * CHUNK..((task + 1) * CHUNK).min(len)));
 }
 
-fn fill_zeros(cx: &Context, values: &mut [f32]) {
+/// Calls `f` with parts that cover `values`, each with its place, on all threads.
+fn for_each_part(cx: &Context, values: &mut [f32], f: impl Fn(Range<usize>, &mut [f32]) + Sync) {
     let (len, values) = (values.len(), DisjointMut::new(values));
     for_each_chunk(cx, len, |chunk| {
         // SAFETY: chunks do not overlap.
-        unsafe { values.part(chunk) }.fill(0.0);
+        f(chunk.clone(), unsafe { values.part(chunk) });
     });
 }
 
 /// Adds the sums of the second lane to the given parts of the gradients.
 fn add_lane(cx: &Context, parts: &[Range<usize>], mut sums: &[f32], gradients: &mut [f32]) {
+    let _flush = FlushDenormals::new();
     for part in parts {
         let (of_part, rest) = sums.split_at(part.len());
-        let gradients = DisjointMut::new(&mut gradients[part.clone()]);
-        for_each_chunk(cx, part.len(), |chunk| {
-            // SAFETY: chunks do not overlap.
-            let gradients = unsafe { gradients.part(chunk.clone()) };
-            for (gradient, sum) in gradients.iter_mut().zip(&of_part[chunk]) {
+        for_each_part(cx, &mut gradients[part.clone()], |place, gradients| {
+            for (gradient, sum) in gradients.iter_mut().zip(&of_part[place]) {
                 *gradient += sum;
             }
         });
@@ -331,5 +330,20 @@ fn check_batch<N: Network>(max: usize, images: usize, labels: &[u8]) -> Result<(
             label: usize::from(labels[position]),
             classes: N::CLASSES,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::Isa;
+
+    #[test]
+    fn a_lane_is_added_to_its_parts_alone_and_gives_no_denormals() {
+        let tiny = core::hint::black_box(f32::MIN_POSITIVE);
+        let mut gradients = [1.0, 2.0, 3.0, 4.0, -tiny];
+        let sums = [10.0, 20.0, 1.5 * tiny];
+        add_lane(&Context::sequential(Isa::get()), &[0..1, 3..5], &sums, &mut gradients);
+        assert_eq!(gradients, [11.0, 2.0, 3.0, 24.0, 0.0]);
     }
 }

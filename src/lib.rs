@@ -64,7 +64,7 @@ pub mod __rt {
     pub use nin_runtime::ops::pool::*;
     pub use nin_runtime::ops::relu::gate;
     pub use nin_runtime::simd::{Format, PANEL, Vector, kept_mut};
-    pub use nin_runtime::trainer::{LANES, Lane, Loss, Pass, Trainable, Trainer, of_lane};
+    pub use nin_runtime::trainer::{LANES, Loss, Pass, Trainable, Trainer, of_lane};
     pub use nin_runtime::weights::{Pretrained, Stored};
     pub use nin_runtime::{
         AnyOptimizer, Buffer, Context, Image, Init, Optimizer, Order, ParamInfo, Result, Room,

@@ -15,9 +15,9 @@ pub(super) fn range(range: &Range<usize>) -> TokenStream {
     quote!(#start..#end)
 }
 
-/// The places of weights and bias in the arena.
-pub(super) fn places(params: &ConvParams) -> (Range<usize>, Range<usize>) {
-    (params.weight..params.weight + params.weight_len, params.bias..params.bias + params.bias_len)
+/// The places of weights and bias in the arena, as expressions.
+pub(super) fn places(params: &ConvParams) -> [TokenStream; 2] {
+    params.places().each_ref().map(range)
 }
 
 /// A forward call with `x`, `y` and `work` in scope, of a layer and of pointwise ones that are computed with it.
@@ -32,8 +32,7 @@ pub(super) fn forward(
         (Op::Conv { relu, params, .. }, Some(plan)) => {
             let name = names.layer(i);
             let source = source(i);
-            let (weights, bias) = places(params);
-            let (weights, bias) = (range(&weights), range(&bias));
+            let [weights, bias] = places(params);
             let call = match plan.forward {
                 Method::Direct | Method::Sparse if next.is_empty() => {
                     quote!(direct(cx, &params[#weights], y, #work))
@@ -81,8 +80,7 @@ fn pointwise(first: usize, layers: &[Layer], names: &Names<'_>) -> TokenStream {
     let layers = layers.iter().enumerate().filter_map(|(i, layer)| {
         let Op::Conv { relu, params, .. } = &layer.op else { return None };
         let name = names.layer(first + i);
-        let (weights, bias) = places(params);
-        let (weights, bias) = (range(&weights), range(&bias));
+        let [weights, bias] = places(params);
         Some(quote! {
             rt::Pointwise {
                 shape: &#name::SHAPE, weights: &params[#weights], bias: &params[#bias], relu: #relu

@@ -71,8 +71,7 @@ fn prepare(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
     for (i, (layer, plan)) in net.layers.iter().zip(&plan.layers).enumerate() {
         let (Op::Conv { params, .. }, Some(conv)) = (&layer.op, &plan.conv) else { continue };
         let name = names.layer(i);
-        let (weights, prepared) =
-            (layer::range(&layer::places(params).0), layer::range(&conv.prepared));
+        let ([weights, _], prepared) = (layer::places(params), layer::range(&conv.prepared));
         let transform = match conv.forward {
             Method::Winograd(tile) => {
                 let tile = names.tile(tile);

@@ -40,7 +40,7 @@ fn transpose(net: &Net, plan: &Plan, names: &Names<'_>) -> TokenStream {
             continue;
         }
         let name = names.layer(i);
-        let weights = layer::range(&layer::places(params).0);
+        let [weights, _] = layer::places(params);
         let to = layer::range(&conv.transposed);
         let method = match conv.input_gradient {
             Method::Direct | Method::Sparse => quote!(transpose_weights),
@@ -329,8 +329,7 @@ fn conv(i: usize, layer: &Layer, plan: &LayerPlan, names: &Names<'_>) -> TokenSt
     };
     let (name, source) = (names.layer(i), layer::source(i));
     let weight_gradient = conv.lane_sums.as_ref().map(|sums| {
-        let (weights, bias) = layer::places(params);
-        let arena = [weights, bias].map(|place| layer::range(&place));
+        let arena = layer::places(params);
         let sums = sums.each_ref().map(layer::range);
         let images = images(i, plan.backward_singly);
         let call = gradient(conv.weight_gradient, names);
@@ -383,11 +382,9 @@ fn sum_over_lanes(
         }
         None => quote!(rt::Source::Images(lane.images)),
     };
-    let (weights, bias) = layer::places(params);
-    let (weights, bias) = (layer::range(&weights), layer::range(&bias));
+    let [weights, bias] = layer::places(params);
     Some(quote! {
-        let passes = lanes.views();
-        let passes = passes.each_ref().map(|lane| rt::WeightGradient {
+        let passes = lanes.views().map(|lane| rt::WeightGradient {
             shape: &#name::SHAPE,
             n: lane.images.len(),
             x: #source,

@@ -6,6 +6,7 @@
 mod verify;
 
 use std::fmt;
+use std::ops::Range;
 
 /// Panels of weights are this many output channels wide, and activations are padded to it.
 ///
@@ -114,6 +115,13 @@ pub(crate) struct ConvParams {
     pub(crate) weight_len: usize,
     pub(crate) bias: usize,
     pub(crate) bias_len: usize,
+}
+
+impl ConvParams {
+    /// The places of weights and bias in the arena.
+    pub(crate) fn places(&self) -> [Range<usize>; 2] {
+        [self.weight..self.weight + self.weight_len, self.bias..self.bias + self.bias_len]
+    }
 }
 
 /// One layer: a convolution, a pool, a dropout or the global average.

@@ -19,9 +19,7 @@ impl LaneSums {
     /// Takes space for the gradients of a convolution's weights and bias.
     pub(super) fn take(&mut self, layer: &Layer) -> Option<[Range<usize>; 2]> {
         let Op::Conv { params, .. } = &layer.op else { return None };
-        let weight = params.weight..params.weight + params.weight_len;
-        let bias = params.bias..params.bias + params.bias_len;
-        Some([weight, bias].map(|place| self.take_place(place)))
+        Some(params.places().map(|place| self.take_place(place)))
     }
 
     fn take_place(&mut self, place: Range<usize>) -> Range<usize> {

@@ -59,13 +59,13 @@ pub struct View<'a> {
     memory: &'a [f32],
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
     /// What the memory has of all images at a place of the memory plan.
     ///
     /// # Panics
     /// If the place lies outside.
     #[must_use]
-    pub fn region(&self, place: Range<usize>) -> &[f32] {
+    pub fn region(self, place: Range<usize>) -> &'a [f32] {
         let n = self.images.len();
         &self.memory[n * place.start..n * place.end]
     }

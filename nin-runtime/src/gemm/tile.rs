@@ -1,6 +1,6 @@
 //! The register tile: `R` rows of `C` by `P` panels, all sums in registers.
 
-use super::{Finish, Gemm, Near, Operand, Step, width};
+use super::{Finish, Gemm, Near, Operand, Output, Step, width};
 use crate::simd::{LINE, PANEL, Simd, Vector};
 use core::ops::Range;
 
@@ -26,8 +26,8 @@ const POINTERS: usize = 4;
 /// cache: multiplications that were scheduled for operands that are late cost their turns.
 const NEAR: usize = 8;
 
-/// Of so many products, a power of two, one asks for what the caller will read next.
-const ASK_EVERY: usize = 8;
+/// Vectors of sums from which on a tile's products are written out [`Simd::UNROLL`] times.
+const TALL: usize = 8;
 
 /// Computes a tile of `height` rows, at most what [`Simd::TILE_ROWS`] says, or one less with the sums of B's
 /// columns.
@@ -60,7 +60,6 @@ pub(super) unsafe fn run<
     heights!(1 2 3 4 5 6 7 8 9 10);
 }
 
-#[expect(clippy::needless_range_loop, reason = "i and j are a tile's rows and columns throughout")]
 #[inline(always)]
 unsafe fn tile<
     S: Simd,
@@ -77,15 +76,15 @@ unsafe fn tile<
     ahead: &mut Requests,
 ) {
     let vectors = P * PANEL / S::LANES;
-    // Where vector `j` of a row stands in panels that are `panel` elements apart.
-    let column = |j: usize, panel: usize| (j * S::LANES / PANEL) * panel + j * S::LANES % PANEL;
     let output = gemm.output;
     let c_offset = at.outer * output.outer + at.inner * output.row + at.panel * output.panel;
-    let c_at = |i: usize, j: usize| c_offset + i * output.row + column(j, output.panel);
+    let c_at = |i: usize, j: usize| c_offset + i * output.row + column::<S>(j, output.panel);
 
     let prefetch = Prefetch::<R, P, UNIT_K>::new(gemm, c_offset);
-    let mut sums = [[simd.splat(0.0); MAX_VECTORS]; R];
-    let mut column_sums = [simd.splat(0.0); MAX_VECTORS];
+    let mut sums = Sums::<S, R, P, UNIT_K, COLUMN_SUMS> {
+        rows: [[simd.splat(0.0); MAX_VECTORS]; R],
+        columns: [simd.splat(0.0); MAX_VECTORS],
+    };
     // SAFETY: the caller vouches for every address that counts and strides give.
     unsafe {
         let [outer, middle, inner] = gemm.sum;
@@ -101,70 +100,50 @@ unsafe fn tile<
         for k0 in 0..outer.count {
             for k1 in 0..middle.count {
                 let a = a.add(k0 * outer.a + k1 * middle.a);
-                let mut b = b.add(k0 * outer.b + k1 * middle.b);
                 let next = a.wrapping_add(R * a_row);
-                let mut a =
-                    core::array::from_fn::<_, POINTERS, _>(|i| a.wrapping_add(i * REACH * a_row));
+                let mut operands = Operands {
+                    a: core::array::from_fn(|i| a.wrapping_add(i * REACH * a_row)),
+                    a_row,
+                    a_step,
+                    b: b.add(k0 * outer.b + k1 * middle.b),
+                    b_panel: gemm.b_panel,
+                    b_step,
+                };
                 let mut left = inner.count;
                 while left > 0 {
                     // Where nothing is asked for with each line, runs are long.
                     let run = match to_come.checked_sub(prefetch.last) {
-                        Some(quiet @ 1..) if !asks_for_a => left.min(quiet),
+                        Some(quiet @ 1..) if !asks_for_a && !asks => left.min(quiet),
                         _ => left.min(LINE),
                     };
-                    prefetch.run(simd, gemm, to_come);
+                    if to_come <= prefetch.last {
+                        prefetch.run(simd, gemm, to_come);
+                    }
                     let done = inner.count - left;
                     if asks_for_a && done < a_row {
                         // The next tile's lines, so that they are near when it starts: in the order in which they
                         // lie, if its rows leave no gaps.
-                        for i in 0..R {
-                            let line =
-                                if has_gaps { done + i * a_row } else { done * R + i * LINE };
-                            simd.prefetch(next.wrapping_add(line));
+                        let (mut line, step) =
+                            if has_gaps { (next, a_row) } else { (next.wrapping_add(done * (R - 1)), LINE) };
+                        line = line.wrapping_add(done);
+                        for _ in 0..R {
+                            line = simd.afresh(line);
+                            simd.prefetch(line);
+                            line = line.wrapping_add(step);
                         }
                     }
-                    // One loop over products serves both, since the tiles' loops are much of a program.
-                    let mut rest = run;
-                    while rest > 0 {
-                        let some = if asks { rest.min(ASK_EVERY) } else { rest };
-                        if asks {
-                            ahead.make::<S, UNIT_K>(simd);
+                    if asks {
+                        ahead.make::<S, UNIT_K>(simd);
+                    }
+                    // As many turns as are written out, and what is left.
+                    let long = if R * vectors >= TALL { run / S::UNROLL } else { 0 };
+                    for _ in 0..long {
+                        for _ in 0..S::UNROLL {
+                            operands.multiply(simd, &mut sums);
                         }
-                        for _ in 0..some {
-                            let mut weights = [simd.splat(0.0); MAX_VECTORS];
-                            for j in 0..vectors {
-                                weights[j] = T::load(simd, b.add(column(j, gemm.b_panel)));
-                            }
-                            if !UNIT_K {
-                                simd.prefetch(a[0].wrapping_add(NEAR * a_step));
-                                for panel in 0..P {
-                                    let b = b.wrapping_add(panel * gemm.b_panel);
-                                    simd.prefetch(b.wrapping_add(NEAR * b_step));
-                                }
-                            }
-                            if COLUMN_SUMS {
-                                for j in 0..vectors {
-                                    column_sums[j] = column_sums[j] + weights[j];
-                                }
-                            }
-                            for i in 0..R {
-                                let (base, from) =
-                                    if UNIT_K { (i / REACH, i % REACH) } else { (0, i) };
-                                if i > 0 {
-                                    // For a second `x` there is no register.
-                                    let last = &mut sums[i - 1][vectors - 1];
-                                    a[base] = simd.once_known(last, a[base]);
-                                }
-                                let x = simd.splat(*a[base].add(from * a_row));
-                                for j in 0..vectors {
-                                    sums[i][j] = x.mul_add(weights[j], sums[i][j]);
-                                }
-                            }
-                            // Behind the last turn they may lie outside their allocations.
-                            a = a.map(|a| a.wrapping_add(a_step));
-                            b = b.wrapping_add(b_step);
-                        }
-                        rest -= some;
+                    }
+                    for _ in 0..run - long * S::UNROLL {
+                        operands.multiply(simd, &mut sums);
                     }
                     left -= run;
                     to_come -= run;
@@ -175,14 +154,14 @@ unsafe fn tile<
         if COLUMN_SUMS {
             for j in 0..vectors {
                 let to = gemm.column_sums.add(at.panel * PANEL + j * S::LANES);
-                T::store(simd, to, T::load(simd, to) + column_sums[j]);
+                T::store(simd, to, T::load(simd, to) + sums.columns[j]);
             }
         }
         // Stores take turns with what comes before them, since they use a port of the multiplications that follow.
         // Loops this short unroll, and only then are the sums in registers.
         macro_rules! store {
             (|$sum:ident, $at:ident, $j:ident| $value:expr) => {
-                for (i, row) in sums.iter().enumerate() {
+                for (i, row) in sums.rows.iter().enumerate() {
                     for $j in 0..vectors {
                         let ($sum, $at) = (row[$j], c_at(i, $j));
                         T::store(simd, gemm.c.add($at), $value);
@@ -205,7 +184,7 @@ unsafe fn tile<
             }
             Step::Accumulate if !UNIT_K => {
                 // Here it is quicker to read all before the first is stored.
-                for (i, row) in sums.iter_mut().enumerate() {
+                for (i, row) in sums.rows.iter_mut().enumerate() {
                     for j in 0..vectors {
                         row[j] = row[j] + T::load(simd, gemm.c.add(c_at(i, j)));
                     }
@@ -214,6 +193,81 @@ unsafe fn tile<
             }
             _ => store!(|sum, at, j| sum),
         }
+    }
+}
+
+/// Where vector `j` of a row stands in panels that are `panel` elements apart.
+#[inline(always)]
+const fn column<S: Simd>(j: usize, panel: usize) -> usize {
+    (j * S::LANES / PANEL) * panel + j * S::LANES % PANEL
+}
+
+/// The sums of a tile.
+struct Sums<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, const COLUMN_SUMS: bool> {
+    rows: [[S::V; MAX_VECTORS]; R],
+    columns: [S::V; MAX_VECTORS],
+}
+
+/// Where a tile's next values lie.
+struct Operands<T> {
+    a: [*const f32; POINTERS],
+    a_row: usize,
+    a_step: usize,
+    b: *const T,
+    b_panel: usize,
+    b_step: usize,
+}
+
+impl<T: Operand> Operands<T> {
+    /// Adds the products of a row of `B` and what it meets of `A`, and goes on to the next ones.
+    #[expect(clippy::needless_range_loop, reason = "i and j are a tile's rows and columns")]
+    #[inline(always)]
+    unsafe fn multiply<
+        S: Simd,
+        const R: usize,
+        const P: usize,
+        const UNIT_K: bool,
+        const COLUMN_SUMS: bool,
+    >(
+        &mut self,
+        simd: S,
+        sums: &mut Sums<S, R, P, UNIT_K, COLUMN_SUMS>,
+    ) {
+        let vectors = P * PANEL / S::LANES;
+        // SAFETY: the caller vouches for the addresses.
+        unsafe {
+            let mut weights = [simd.splat(0.0); MAX_VECTORS];
+            for j in 0..vectors {
+                weights[j] = T::load(simd, self.b.add(column::<S>(j, self.b_panel)));
+            }
+            if !UNIT_K {
+                simd.prefetch(self.a[0].wrapping_add(NEAR * self.a_step));
+                for panel in 0..P {
+                    let b = self.b.wrapping_add(panel * self.b_panel);
+                    simd.prefetch(b.wrapping_add(NEAR * self.b_step));
+                }
+            }
+            if COLUMN_SUMS {
+                for j in 0..vectors {
+                    sums.columns[j] = sums.columns[j] + weights[j];
+                }
+            }
+            for i in 0..R {
+                let (base, from) = if UNIT_K { (i / REACH, i % REACH) } else { (0, i) };
+                if i > 0 {
+                    // For a second `x` there is no register.
+                    let last = &mut sums.rows[i - 1][vectors - 1];
+                    self.a[base] = simd.once_known(last, self.a[base]);
+                }
+                let x = simd.splat(*self.a[base].add(from * self.a_row));
+                for j in 0..vectors {
+                    sums.rows[i][j] = x.mul_add(weights[j], sums.rows[i][j]);
+                }
+            }
+        }
+        // Behind the last turn they may lie outside their allocations.
+        self.a = self.a.map(|a| a.wrapping_add(self.a_step));
+        self.b = self.b.wrapping_add(self.b_step);
     }
 }
 
@@ -244,7 +298,7 @@ impl Requests {
             panel += width;
         }
         let [outer, middle, inner] = gemm.sum;
-        let times = tiles * outer.count * middle.count * inner.count.div_ceil(ASK_EVERY);
+        let times = tiles * outer.count * middle.count * inner.count.div_ceil(LINE);
         Self(parts.map(|part| {
             let Range { start, end } = part.as_ptr_range();
             let lines = part.len().div_ceil(LINE).div_ceil(times.max(1));
@@ -304,33 +358,24 @@ impl<const R: usize, const P: usize, const UNIT_K: bool> Prefetch<R, P, UNIT_K> 
     /// then `C`.
     #[inline(always)]
     fn run<S: Simd, T: Operand>(&self, simd: S, gemm: &Gemm<'_, T>, to_come: usize) {
-        if to_come > self.last {
-            return;
-        }
-        let operand = gemm.finish.operand;
         let runs = to_come.div_ceil(LINE) - 1;
-        let is_output = runs < P;
         let turn = P - 1 - runs % P;
-        let ask = |i: usize, j: usize| {
-            let at = self.c + i * gemm.output.row + j * gemm.output.panel;
-            match is_output {
-                true => simd.prefetch_to_write(gemm.c.wrapping_add(at)),
-                false => simd.prefetch(operand.wrapping_add(at)),
-            }
-        };
-        if UNIT_K {
-            // A row's panels are neighbours.
-            let rows = R.div_ceil(P);
-            for i in 0..rows {
-                for j in 0..P {
-                    ask(turn * rows + i, j);
+        let Output { row, panel, .. } = gemm.output;
+        // A row's panels are neighbours, and else a panel's rows are.
+        let (rows, panels) = if UNIT_K { (R.div_ceil(P), P) } else { (R, 1) };
+        let first = self.c + if UNIT_K { turn * rows * row } else { turn * panel };
+        let is_output = runs < P;
+        let mut at = if is_output { gemm.c.cast_const() } else { gemm.finish.operand }.wrapping_add(first);
+        for _ in 0..rows {
+            at = simd.afresh(at);
+            for j in 0..panels {
+                let line = at.wrapping_add(j * panel);
+                match is_output {
+                    true => simd.prefetch_to_write(line.cast_mut()),
+                    false => simd.prefetch(line),
                 }
             }
-        } else {
-            // A panel's rows are.
-            for i in 0..R {
-                ask(i, turn);
-            }
+            at = at.wrapping_add(row);
         }
     }
 }

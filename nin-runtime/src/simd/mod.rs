@@ -77,6 +77,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     const LANES: usize;
     /// Rows of the largest register tile that is one panel wide, two, and so on as far as registers last.
     const TILE_ROWS: &'static [usize];
+    /// How often the inner loop of a product is written out. Where a register tile is small, counting and moving on
+    /// are a sixth of its instructions, which tell on a core whose other thread is busy.
+    const UNROLL: usize = 1;
     /// Whether a vector takes more than one register, so that code written out many times grows large.
     const IS_WIDE: bool = false;
 
@@ -183,6 +186,22 @@ pub trait Simd: Copy + Send + Sync + 'static {
         }
         #[cfg(any(miri, not(target_arch = "x86_64")))]
         let _ = p;
+    }
+
+    /// `p`, of which the compiler knows nothing before: it finds addresses beyond it where they are used, and does
+    /// not keep those of a loop ready ahead of it, for which there are no registers.
+    #[inline(always)]
+    #[cfg_attr(
+        all(target_arch = "x86_64", not(miri)),
+        expect(clippy::pointers_in_nomem_asm_block, reason = "there is no instruction")
+    )]
+    fn afresh<T>(self, mut p: *const T) -> *const T {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        // SAFETY: it does nothing.
+        unsafe {
+            core::arch::asm!("/* {} */", inout(reg) p, options(nomem, nostack, preserves_flags));
+        }
+        p
     }
 
     /// `p`, which the compiler takes to depend on `v`, so that it reads nothing there before it has computed `v`.

@@ -236,25 +236,28 @@ impl<T: Operand> Gemm<'_, T> {
             let short = !UNIT_K && !self.column_sums.is_null() && row + 1 == outer;
             let rows = inner + usize::from(short);
             let tiles = rows.div_ceil(S::TILE_ROWS[P - 1]).max(1);
+            // So many tiles are a row taller than the others.
             let (height, taller) = (rows / tiles, rows % tiles);
-            let mut i = 0;
-            // Rows of the taller tiles, and of all that are not short.
-            let (taller, end) =
-                (taller * (height + 1), if short { inner + 1 - height } else { inner });
-            while i < end {
-                let height = height + usize::from(i < taller);
-                let place = tile::Place { outer: row, inner: i, panel };
-                // SAFETY: rows and panels are in range, so the caller's promise holds.
-                unsafe {
-                    tile::run::<S, T, P, UNIT_K, GATES, false>(simd, self, place, height, ahead);
+            let lower = tiles - taller - usize::from(short);
+            let first_lower = taller * (height + 1);
+            // SAFETY: rows and panels are in range, so the caller's promise holds.
+            unsafe {
+                for (inner, count, height) in
+                    [(0, taller, height + 1), (first_lower, lower, height)]
+                {
+                    let first = tile::Place { outer: row, inner, panel };
+                    tile::run::<S, T, P, UNIT_K, GATES, false>(
+                        simd,
+                        self,
+                        first,
+                        (count, height),
+                        ahead,
+                    );
                 }
-                i += height;
-            }
-            if short {
-                let place = tile::Place { outer: row, inner: i, panel };
-                // SAFETY: as above.
-                unsafe {
-                    tile::run::<S, T, P, UNIT_K, GATES, true>(simd, self, place, height - 1, ahead);
+                if short {
+                    let last = tile::Place { outer: row, inner: inner + 1 - height, panel };
+                    let one = (1, height - 1);
+                    tile::run::<S, T, P, UNIT_K, GATES, true>(simd, self, last, one, ahead);
                 }
             }
         }

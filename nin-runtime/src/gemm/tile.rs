@@ -29,8 +29,8 @@ const NEAR: usize = 8;
 /// Vectors of sums from which on a tile's products are written out [`Simd::UNROLL`] times.
 const TALL: usize = 8;
 
-/// Computes a tile of `height` rows, at most what [`Simd::TILE_ROWS`] says, or one less with the sums of B's
-/// columns.
+/// Computes `count` tiles of `height` rows, one below the other: at most what [`Simd::TILE_ROWS`] says, or one less with
+/// the sums of B's columns.
 #[inline(always)]
 pub(super) unsafe fn run<
     S: Simd,
@@ -42,18 +42,23 @@ pub(super) unsafe fn run<
 >(
     simd: S,
     gemm: &Gemm<'_, T>,
-    at: Place,
-    height: usize,
+    first: Place,
+    (count, height): (usize, usize),
     ahead: &mut Requests,
 ) {
     macro_rules! heights {
         ($($rows:literal)*) => {
             match height {
-                // SAFETY: the caller's promise.
-                $($rows if $rows <= S::TILE_ROWS[P - 1] - usize::from(COLUMN_SUMS) => unsafe {
-                    tile::<S, T, $rows, P, UNIT_K, GATES, COLUMN_SUMS>(simd, gemm, at, ahead);
+                $($rows if $rows <= S::TILE_ROWS[P - 1] - usize::from(COLUMN_SUMS) => {
+                    for i in 0..count {
+                        let at = Place { inner: first.inner + i * $rows, ..first };
+                        // SAFETY: the caller's promise.
+                        unsafe {
+                            tile::<S, T, $rows, P, UNIT_K, GATES, COLUMN_SUMS>(simd, gemm, at, ahead);
+                        }
+                    }
                 },)*
-                _ => unreachable!("a tile of {height} rows"),
+                _ => assert!(count * height == 0, "tiles of {height} rows"),
             }
         };
     }
@@ -88,8 +93,8 @@ unsafe fn tile<
     // SAFETY: the caller vouches for every address that counts and strides give.
     unsafe {
         let [outer, middle, inner] = gemm.sum;
-        let a = gemm.a.add(at.outer * gemm.a_rows.0 + at.inner * gemm.a_rows.1);
-        let b = gemm.b.add(at.panel * gemm.b_panel);
+        let mut a = gemm.a.add(at.outer * gemm.a_rows.0 + at.inner * gemm.a_rows.1);
+        let mut b = gemm.b.add(at.panel * gemm.b_panel);
         let a_row = if UNIT_K { gemm.a_rows.1 } else { 1 };
         let (a_step, b_step) = if UNIT_K { (1, PANEL) } else { (inner.a, inner.b) };
         let has_gaps = a_row > inner.count.next_multiple_of(LINE);
@@ -97,35 +102,43 @@ unsafe fn tile<
         // The first panels' tiles read `A` from afar, and leave it in the second cache for the others.
         let asks_for_a = UNIT_K && at.panel == 0 && gemm.near == Near::Neither;
         let mut to_come = outer.count * middle.count * inner.count;
-        for k0 in 0..outer.count {
-            for k1 in 0..middle.count {
-                let a = a.add(k0 * outer.a + k1 * middle.a);
-                let next = a.wrapping_add(R * a_row);
+        if P == 1 {
+            prefetch.all(simd, gemm);
+        }
+        for _ in 0..outer.count {
+            let (mut a_middle, mut b_middle) = (a, b);
+            for _ in 0..middle.count {
+                let next = a_middle.wrapping_add(R * a_row);
                 let mut operands = Operands {
-                    a: core::array::from_fn(|i| a.wrapping_add(i * REACH * a_row)),
+                    a: core::array::from_fn(|i| a_middle.wrapping_add(i * REACH * a_row)),
                     a_row,
                     a_step,
-                    b: b.add(k0 * outer.b + k1 * middle.b),
+                    b: b_middle,
                     b_panel: gemm.b_panel,
                     b_step,
                 };
                 let mut left = inner.count;
                 while left > 0 {
                     // Where nothing is asked for with each line, runs are long.
-                    let run = match to_come.checked_sub(prefetch.last) {
-                        Some(quiet @ 1..) if !asks_for_a && !asks => left.min(quiet),
-                        _ => left.min(LINE),
+                    let run = if asks_for_a || asks {
+                        left.min(LINE)
+                    } else if P == 1 {
+                        left
+                    } else {
+                        match to_come.checked_sub(prefetch.last) {
+                            Some(quiet @ 1..) => left.min(quiet),
+                            _ => left.min(LINE),
+                        }
                     };
-                    if to_come <= prefetch.last {
-                        prefetch.run(simd, gemm, to_come);
+                    if P > 1 && to_come <= prefetch.last {
+                        prefetch.share(simd, gemm, to_come);
                     }
                     let done = inner.count - left;
                     if asks_for_a && done < a_row {
                         // The next tile's lines, so that they are near when it starts: in the order in which they
                         // lie, if its rows leave no gaps.
-                        let (mut line, step) =
-                            if has_gaps { (next, a_row) } else { (next.wrapping_add(done * (R - 1)), LINE) };
-                        line = line.wrapping_add(done);
+                        let (start, step) = if has_gaps { (done, a_row) } else { (done * R, LINE) };
+                        let mut line = next.wrapping_add(start);
                         for _ in 0..R {
                             line = simd.afresh(line);
                             simd.prefetch(line);
@@ -148,7 +161,12 @@ unsafe fn tile<
                     left -= run;
                     to_come -= run;
                 }
+                // Behind the last turn they may lie outside their allocations.
+                a_middle = a_middle.wrapping_add(middle.a);
+                b_middle = b_middle.wrapping_add(middle.b);
             }
+            a = a.wrapping_add(outer.a);
+            b = b.wrapping_add(outer.b);
         }
 
         if COLUMN_SUMS {
@@ -265,7 +283,7 @@ impl<T: Operand> Operands<T> {
                 }
             }
         }
-        // Behind the last turn they may lie outside their allocations.
+        // As above.
         self.a = self.a.map(|a| a.wrapping_add(self.a_step));
         self.b = self.b.wrapping_add(self.b_step);
     }
@@ -332,11 +350,14 @@ impl Requests {
     }
 }
 
-/// What a tile asks for of `C` and of the gate: a share of their lines with each of its last runs, since lines
-/// that come early may be gone from the first cache when they are used.
+/// What a tile asks for of `C` and of the gate. One panel's lines are asked for when the tile starts. Those of more
+/// panels would come so many at once that they made each other wait, and early enough to be gone from the first cache
+/// when they are used: a share of them is asked for with each of the tile's last runs.
 ///
 /// Lines are asked for in the order in which they lie, since the processor's own prefetches then run ahead.
 struct Prefetch<const R: usize, const P: usize, const UNIT_K: bool> {
+    /// The matrices that are asked for: `C`, or both.
+    matrices: usize,
     /// How many products are still to come when the first share is asked for.
     last: usize,
     /// The first element of the sums' lines.
@@ -351,21 +372,36 @@ impl<const R: usize, const P: usize, const UNIT_K: bool> Prefetch<R, P, UNIT_K> 
             (_, Step::Gate) => 2,
             _ => 1,
         };
-        Self { last: matrices * P * LINE, c }
+        Self { matrices, last: matrices * P * LINE, c }
     }
 
-    /// Asks for what is due with a run when so many products are still to come: first the gate, which is read,
-    /// then `C`.
+    /// Asks for all.
     #[inline(always)]
-    fn run<S: Simd, T: Operand>(&self, simd: S, gemm: &Gemm<'_, T>, to_come: usize) {
+    fn all<S: Simd, T: Operand>(&self, simd: S, gemm: &Gemm<'_, T>) {
+        for matrix in 0..self.matrices {
+            for turn in 0..P {
+                self.ask(simd, gemm, matrix == 0, turn);
+            }
+        }
+    }
+
+    /// Asks for what is due with a run when so many products, at most `last`, are still to come: first the gate, which
+    /// is read, then `C`.
+    #[inline(always)]
+    fn share<S: Simd, T: Operand>(&self, simd: S, gemm: &Gemm<'_, T>, to_come: usize) {
         let runs = to_come.div_ceil(LINE) - 1;
-        let turn = P - 1 - runs % P;
+        self.ask(simd, gemm, runs < P, P - 1 - runs % P);
+    }
+
+    /// Asks for one of `P` shares of a matrix.
+    #[inline(always)]
+    fn ask<S: Simd, T: Operand>(&self, simd: S, gemm: &Gemm<'_, T>, is_output: bool, share: usize) {
         let Output { row, panel, .. } = gemm.output;
         // A row's panels are neighbours, and else a panel's rows are.
         let (rows, panels) = if UNIT_K { (R.div_ceil(P), P) } else { (R, 1) };
-        let first = self.c + if UNIT_K { turn * rows * row } else { turn * panel };
-        let is_output = runs < P;
-        let mut at = if is_output { gemm.c.cast_const() } else { gemm.finish.operand }.wrapping_add(first);
+        let first = self.c + if UNIT_K { share * rows * row } else { share * panel };
+        let matrix = if is_output { gemm.c.cast_const() } else { gemm.finish.operand };
+        let mut at = matrix.wrapping_add(first);
         for _ in 0..rows {
             at = simd.afresh(at);
             for j in 0..panels {

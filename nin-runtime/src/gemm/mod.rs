@@ -201,7 +201,7 @@ impl<T: Operand> Gemm<'_, T> {
         let mut ahead = tile::Requests::new::<S, T>(self);
         let mut panel = 0;
         while panel < self.panels {
-            let width = width::<S>(self.panels - panel);
+            let width = width::<S>(self.panels - panel, self.rows.1);
             // SAFETY: the panels are in range, so the caller's promise holds.
             unsafe {
                 match width {
@@ -264,13 +264,17 @@ impl<T: Operand> Gemm<'_, T> {
     }
 }
 
-/// Panels that the next register tile is wide, of those that are left. Three suit the caches best; four, where else
-/// one or two would remain, which leave registers idle.
+/// Rows from which on tiles are three or four panels wide. Fewer are so rare that tiles for them would only make
+/// programs larger.
+const LEAST_WIDE: usize = 3;
+
+/// Panels that the next register tile of so many rows is wide, of those that are left. Three suit the caches best;
+/// four, where else one or two would remain, which leave registers idle.
 #[inline(always)]
-fn width<S: Simd>(left: usize) -> usize {
+fn width<S: Simd>(left: usize, rows: usize) -> usize {
     match (S::TILE_ROWS.len(), left) {
-        (4.., 4 | 8) => 4,
-        (4.., _) => left.min(3),
+        (4.., 4 | 8) if rows >= LEAST_WIDE => 4,
+        (4.., _) => left.min(if rows >= LEAST_WIDE { 3 } else { 2 }),
         (most, _) => left.min(most),
     }
 }

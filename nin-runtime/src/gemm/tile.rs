@@ -1,6 +1,6 @@
 //! The register tile: `R` rows of `C` by `P` panels, all sums in registers.
 
-use super::{Finish, Gemm, Near, Operand, Output, Step, width};
+use super::{Finish, Gemm, LEAST_WIDE, Near, Operand, Output, Step, width};
 use crate::simd::{LINE, PANEL, Simd, Vector};
 use core::ops::Range;
 
@@ -27,7 +27,7 @@ const POINTERS: usize = 4;
 const NEAR: usize = 8;
 
 /// Vectors of sums from which on a tile's products are written out [`Simd::UNROLL`] times.
-const TALL: usize = 8;
+const TALL: usize = 10;
 
 /// Computes `count` tiles of `height` rows, one below the other: at most what [`Simd::TILE_ROWS`] says, or one less with
 /// the sums of B's columns.
@@ -49,7 +49,9 @@ pub(super) unsafe fn run<
     macro_rules! heights {
         ($($rows:literal)*) => {
             match height {
-                $($rows if $rows <= S::TILE_ROWS[P - 1] - usize::from(COLUMN_SUMS) => {
+                $($rows if $rows <= S::TILE_ROWS[P - 1] - usize::from(COLUMN_SUMS)
+                    && (P < 3 || $rows >= LEAST_WIDE || COLUMN_SUMS) =>
+                {
                     for i in 0..count {
                         let at = Place { inner: first.inner + i * $rows, ..first };
                         // SAFETY: the caller's promise.
@@ -86,12 +88,12 @@ unsafe fn tile<
     let c_at = |i: usize, j: usize| c_offset + i * output.row + column::<S>(j, output.panel);
 
     let prefetch = Prefetch::<R, P, UNIT_K>::new(gemm, c_offset);
-    let mut sums = Sums::<S, R, P, UNIT_K, COLUMN_SUMS> {
-        rows: [[simd.splat(0.0); MAX_VECTORS]; R],
-        columns: [simd.splat(0.0); MAX_VECTORS],
-    };
     // SAFETY: the caller vouches for every address that counts and strides give.
     unsafe {
+        let mut sums = Sums::<S, R, P, UNIT_K, COLUMN_SUMS> {
+            rows: [[simd.splat(0.0); MAX_VECTORS]; R],
+            columns: [simd.splat(0.0); MAX_VECTORS],
+        };
         let [outer, middle, inner] = gemm.sum;
         let mut a = gemm.a.add(at.outer * gemm.a_rows.0 + at.inner * gemm.a_rows.1);
         let mut b = gemm.b.add(at.panel * gemm.b_panel);
@@ -101,38 +103,28 @@ unsafe fn tile<
         let asks = ahead.are_left();
         // The first panels' tiles read `A` from afar, and leave it in the second cache for the others.
         let asks_for_a = UNIT_K && at.panel == 0 && gemm.near == Near::Neither;
-        let mut to_come = outer.count * middle.count * inner.count;
+        let asks_by_line = asks || asks_for_a;
         if P == 1 {
             prefetch.all(simd, gemm);
         }
-        for _ in 0..outer.count {
-            let (mut a_middle, mut b_middle) = (a, b);
-            for _ in 0..middle.count {
-                let next = a_middle.wrapping_add(R * a_row);
-                let mut operands = Operands {
-                    a: core::array::from_fn(|i| a_middle.wrapping_add(i * REACH * a_row)),
-                    a_row,
-                    a_step,
-                    b: b_middle,
-                    b_panel: gemm.b_panel,
-                    b_step,
-                };
-                let mut left = inner.count;
-                while left > 0 {
-                    // Where nothing is asked for with each line, runs are long.
-                    let run = if asks_for_a || asks {
-                        left.min(LINE)
-                    } else if P == 1 {
-                        left
-                    } else {
-                        match to_come.checked_sub(prefetch.last) {
-                            Some(quiet @ 1..) => left.min(quiet),
-                            _ => left.min(LINE),
-                        }
-                    };
-                    if P > 1 && to_come <= prefetch.last {
-                        prefetch.share(simd, gemm, to_come);
-                    }
+        let mut to_come = outer.count * middle.count * inner.count;
+        let (mut middle_left, mut start) = (middle.count, (a, b));
+        while to_come > 0 {
+            let next = a.wrapping_add(R * a_row);
+            let mut operands = Operands {
+                a: core::array::from_fn(|i| a.wrapping_add(i * REACH * a_row)),
+                a_row,
+                a_step,
+                b,
+                b_panel: gemm.b_panel,
+                b_step,
+            };
+            let mut left = inner.count;
+            loop {
+                // Where nothing is asked for with each line, runs are long.
+                let mut run = left;
+                if asks_by_line {
+                    run = left.min(LINE);
                     let done = inner.count - left;
                     if asks_for_a && done < a_row {
                         // The next tile's lines, so that they are near when it starts: in the order in which they
@@ -148,25 +140,42 @@ unsafe fn tile<
                     if asks {
                         ahead.make::<S, UNIT_K>(simd);
                     }
-                    // As many turns as are written out, and what is left.
-                    let long = if R * vectors >= TALL { run / S::UNROLL } else { 0 };
-                    for _ in 0..long {
-                        for _ in 0..S::UNROLL {
-                            operands.multiply(simd, &mut sums);
-                        }
-                    }
-                    for _ in 0..run - long * S::UNROLL {
+                } else if P > 1 {
+                    run = match to_come.checked_sub(prefetch.last) {
+                        Some(quiet @ 1..) => left.min(quiet),
+                        _ => left.min(LINE),
+                    };
+                }
+                if P > 1 && to_come <= prefetch.last {
+                    prefetch.share(simd, gemm, to_come);
+                }
+                // As many turns as are written out, and what is left.
+                let long = if R * vectors >= TALL { run / S::UNROLL } else { 0 };
+                for _ in 0..long {
+                    for _ in 0..S::UNROLL {
                         operands.multiply(simd, &mut sums);
                     }
-                    left -= run;
-                    to_come -= run;
                 }
-                // Behind the last turn they may lie outside their allocations.
-                a_middle = a_middle.wrapping_add(middle.a);
-                b_middle = b_middle.wrapping_add(middle.b);
+                for _ in 0..run - long * S::UNROLL {
+                    operands.multiply(simd, &mut sums);
+                }
+                to_come -= run;
+                left -= run;
+                if left == 0 {
+                    break;
+                }
             }
-            a = a.wrapping_add(outer.a);
-            b = b.wrapping_add(outer.b);
+            if to_come == 0 {
+                break;
+            }
+            middle_left -= 1;
+            if middle_left > 0 {
+                (a, b) = (a.add(middle.a), b.add(middle.b));
+            } else {
+                start = (start.0.add(outer.a), start.1.add(outer.b));
+                (a, b) = start;
+                middle_left = middle.count;
+            }
         }
 
         if COLUMN_SUMS {
@@ -283,7 +292,7 @@ impl<T: Operand> Operands<T> {
                 }
             }
         }
-        // As above.
+        // Behind the last turn they may lie outside their allocations.
         self.a = self.a.map(|a| a.wrapping_add(self.a_step));
         self.b = self.b.wrapping_add(self.b_step);
     }
@@ -311,7 +320,7 @@ impl Requests {
         let is_empty = parts.iter().all(|part| part.is_empty());
         let (mut tiles, mut panel) = (0, 0);
         while !is_empty && panel < gemm.panels {
-            let width = width::<S>(gemm.panels - panel);
+            let width = width::<S>(gemm.panels - panel, gemm.rows.1);
             tiles += gemm.rows.0 * gemm.rows.1.div_ceil(S::TILE_ROWS[width - 1]);
             panel += width;
         }

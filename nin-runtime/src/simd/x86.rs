@@ -100,7 +100,7 @@ impl Simd for Avx2 {
     const LANES: usize = 8;
     // 12 sums, two vectors of weights and one broadcast fill 15 of 16 registers.
     const TILE_ROWS: &'static [usize] = &[6];
-    const UNROLL: usize = 4;
+    const UNROLL: usize = 8;
 
     #[inline(always)]
     fn splat(self, x: f32) -> F32x8 {

@@ -67,6 +67,7 @@ pub(super) unsafe fn run<
     heights!(1 2 3 4 5 6 7 8 9 10);
 }
 
+#[expect(clippy::needless_range_loop, reason = "j is a tile's vector throughout")]
 #[inline(always)]
 unsafe fn tile<
     S: Simd,

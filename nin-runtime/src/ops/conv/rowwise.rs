@@ -279,7 +279,7 @@ where
                 let channel = panel * PANEL + lane;
                 // SAFETY: vectors end with their panel.
                 let bias = unsafe { s.load(self.pass.bias[channel..].as_ptr()) };
-                let mut at = Place { v: 0, pixel: 0, tile: 0 };
+                let mut at = Place { v: 0, pixel: 0, valid: w };
                 for _ in 0..(height * rows.tiles).div_ceil(N) {
                     let places = core::array::from_fn::<_, N, _>(|_| {
                         let place = at;
@@ -307,13 +307,18 @@ where
                     for (sums, place) in sums.into_iter().zip(places) {
                         let outputs =
                             if S::IS_WIDE { call(W::output, sums) } else { W::output(sums) };
-                        let valid = w - place.tile * M;
-                        for (i, output) in outputs.into_iter().enumerate() {
-                            if i < valid {
-                                let value = s.max(least, output + bias);
-                                // SAFETY: the output's pixel lies in its row, and so in `y`.
-                                unsafe {
-                                    s.store(y.add((place.pixel + i) * co + channel), value);
+                        let outputs = outputs.map(|output| s.max(least, output + bias));
+                        // SAFETY: the outputs' pixels lie in their row, and so in `y`.
+                        unsafe {
+                            let y = y.add(place.pixel * co + channel);
+                            if place.valid >= M {
+                                for (i, output) in outputs.into_iter().enumerate() {
+                                    s.store(y.add(i * co), output);
+                                }
+                            } else {
+                                for (i, output) in outputs.into_iter().enumerate().take(place.valid)
+                                {
+                                    s.store(y.add(i * co), output);
                                 }
                             }
                         }
@@ -329,13 +334,15 @@ where
 #[inline(never)]
 fn take_apart(row: &[f32], left: usize, (m, pitch): (usize, usize), to: &mut [f32]) {
     to.fill(0.0);
-    let (mut place, mut i) = (left % m * pitch + left / m, left % m);
-    for &x in row {
-        to[place] = x;
-        i += 1;
-        place += pitch;
-        if i == m {
-            (i, place) = (0, place - m * pitch + 1);
+    let (whole, part) = (left / m, left % m);
+    for (i, to) in to.chunks_exact_mut(pitch).enumerate() {
+        // The first pixel of the row itself that belongs here, and its place there.
+        let (mut pixel, place) =
+            if i < part { (i + m - part, whole + 1) } else { (i - part, whole) };
+        for to in &mut to[place..] {
+            let Some(&x) = row.get(pixel) else { break };
+            *to = x;
+            pixel += m;
         }
     }
 }
@@ -347,22 +354,24 @@ struct Place {
     v: usize,
     /// Its first pixel.
     pixel: usize,
-    /// Its number in its row.
-    tile: usize,
+    /// Pixels from there to the end of its row.
+    valid: usize,
 }
 
 impl Place {
     /// The next one, of rows of `w` pixels, so many in all.
     #[inline(always)]
     fn next(self, rows: &Rows, w: usize, pixels: usize) -> Option<Self> {
-        let tile = self.tile + 1;
-        if tile < rows.tiles {
+        if self.valid > rows.m {
+            let v = self.v + 1;
             // A group's tiles are neighbours.
-            let step = if tile.is_multiple_of(PANEL) { (rows.t - 1) * PANEL + 1 } else { 1 };
-            return Some(Self { v: self.v + step, pixel: self.pixel + rows.m, tile });
+            let group = if v.is_multiple_of(PANEL) { (rows.t - 1) * PANEL } else { 0 };
+            let (pixel, valid) = (self.pixel + rows.m, self.valid - rows.m);
+            return Some(Self { v: v + group, pixel, valid });
         }
-        let row = self.v / rows.row() + 1;
-        (row * w < pixels).then_some(Self { v: row * rows.row(), pixel: row * w, tile: 0 })
+        let pixel = self.pixel + self.valid;
+        let v = (self.v / rows.row() + 1) * rows.row();
+        (pixel < pixels).then_some(Self { v, pixel, valid: w })
     }
 }
 

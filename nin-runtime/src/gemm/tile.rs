@@ -100,6 +100,8 @@ unsafe fn tile<
         let mut b = gemm.b.add(at.panel * gemm.b_panel);
         let a_row = if UNIT_K { gemm.a_rows.1 } else { 1 };
         let (a_step, b_step) = if UNIT_K { (1, PANEL) } else { (inner.a, inner.b) };
+        // Where operands' steps are not known, the address of each turn takes registers.
+        let unroll = if UNIT_K { S::UNROLL } else { S::UNROLL.div_ceil(2) };
         let has_gaps = a_row > inner.count.next_multiple_of(LINE);
         let asks = ahead.are_left();
         // The first panels' tiles read `A` from afar, and leave it in the second cache for the others.
@@ -151,13 +153,13 @@ unsafe fn tile<
                     prefetch.share(simd, gemm, to_come);
                 }
                 // As many turns as are written out, and what is left.
-                let long = if R * vectors >= TALL { run / S::UNROLL } else { 0 };
+                let long = if R * vectors >= TALL { run / unroll } else { 0 };
                 for _ in 0..long {
-                    for _ in 0..S::UNROLL {
+                    for _ in 0..unroll {
                         operands.multiply(simd, &mut sums);
                     }
                 }
-                for _ in 0..run - long * S::UNROLL {
+                for _ in 0..run - long * unroll {
                     operands.multiply(simd, &mut sums);
                 }
                 to_come -= run;

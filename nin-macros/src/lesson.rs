@@ -12,10 +12,11 @@ pub(crate) struct Column {
 
 /// How each layer is computed, and what its output takes where it is kept: in training, and in inference unless the
 /// next layer is computed with it.
-pub(crate) fn columns(plan: &Plan) -> [Column; 2] {
+pub(crate) fn columns(net: &Net, plan: &Plan) -> [Column; 2] {
+    let layers = net.layers.iter().zip(&plan.layers);
     let output = plan.layers.iter().map(|layer| layer.y.as_ref().map(|place| place.train.len()));
     [
-        Column { title: "computed by", cells: plan.layers.iter().map(computed_by).collect() },
+        Column { title: "computed by", cells: layers.map(computed_by).collect() },
         Column {
             title: "memory",
             cells: output.map(|len| len.map_or(String::new(), |len| memory(4 * len))).collect(),
@@ -24,11 +25,11 @@ pub(crate) fn columns(plan: &Plan) -> [Column; 2] {
 }
 
 /// How a convolution's passes are computed, and why; gradients only where they differ from the forward pass.
-fn computed_by(layer: &LayerPlan) -> String {
-    let Some(conv) = &layer.conv else { return String::new() };
+fn computed_by((layer, plan): (&Layer, &LayerPlan)) -> String {
+    let Some(conv) = &plan.conv else { return String::new() };
     let ConvPlan { forward, weight_gradient, input_gradient, reason, .. } = conv;
     let weights = (weight_gradient != forward).then_some(weight_gradient);
-    let input = (layer.dx.is_some() && input_gradient != forward).then_some(input_gradient);
+    let input = (plan.dx.is_some() && input_gradient != forward).then_some(input_gradient);
     let gradients = match (weights, input) {
         (None, None) => String::new(),
         (Some(weights), Some(input)) if weights == input => format!("; gradients {weights}"),
@@ -38,7 +39,13 @@ fn computed_by(layer: &LayerPlan) -> String {
         (Some(weights), None) => format!("; gradient of the weights {weights}"),
         (None, Some(input)) => format!("; gradient of the input {input}"),
     };
-    format!("{forward}: {reason}{gradients}")
+    let (Shape { h, w, .. }, whole) = (plan.output, layer.output);
+    let cropped = if (h, w) == (whole.h, whole.w) {
+        String::new()
+    } else {
+        format!("; only {h}×{w} of {}×{}, as the next layers read no more", whole.h, whole.w)
+    };
+    format!("{forward}: {reason}{gradients}{cropped}")
 }
 
 /// Bytes, for people.
@@ -197,7 +204,8 @@ mod tests {
 
     /// How the layers of a net are computed.
     fn computed_by(spec: &str) -> Vec<String> {
-        let [computed_by, _] = columns(&Plan::new(&net(spec)));
+        let net = net(spec);
+        let [computed_by, _] = columns(&net, &Plan::new(&net));
         computed_by.cells
     }
 
@@ -207,12 +215,18 @@ mod tests {
             block(48, kernel = 3, padding = 1), max_pool(3, stride = 2), \
             conv(10, kernel = 3, stride = 2), global_avg_pool>";
         let pointwise = "direct: one matrix product: a fully connected layer at each pixel";
+        // The pool reads 15 of 16 rows.
+        let cropped = "only 15×15 of 16×16, as the next layers read no more";
         let expected = [
             "Winograd F(1×4, 5×5): 1.9 times as cheap as direct sums; gradient of the weights Winograd F(4×4, 5×5)",
             "",
-            "Winograd F(6×6, 3×3), F(4×4, 3×3) at the edges: 3.2 times as cheap as direct sums",
-            pointwise,
-            &format!("{pointwise}; gradients sparse, without the max pool's zeros"),
+            &format!(
+                "Winograd F(5×6, 3×3), F(5×3, 3×3) at the edges: 3.1 times as cheap as direct sums; gradient of \
+                    the weights Winograd F(6×6, 3×3), F(3×3, 3×3) at the edges, of the input Winograd \
+                    F(6×6, 3×3), F(4×4, 3×3) at the edges; {cropped}"
+            ),
+            &format!("{pointwise}; {cropped}"),
+            &format!("{pointwise}; gradients sparse, without the max pool's zeros; {cropped}"),
             "",
             "direct: direct sums cost least",
             "",

@@ -55,7 +55,7 @@ fn compile(input: TokenStream) -> TokenStream {
     };
     let emitted = checked.spec.head.as_ref().zip(net).map(|(head, net)| {
         let plan = plan::Plan::new(&net);
-        emit::emit(head, &net, &plan, &lesson::table(&net, &lesson::columns(&plan)))
+        emit::emit(head, &net, &plan, &lesson::table(&net, &lesson::columns(&net, &plan)))
     });
     quote!(#errors #emitted)
 }

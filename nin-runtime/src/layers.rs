@@ -7,7 +7,7 @@ use crate::ops::pool::PoolShape;
 #[cfg(feature = "alloc")]
 use core::fmt;
 
-/// A convolution of `CI` × `H` × `W` to `CO` channels, with its kernel, stride and padding
+/// A convolution of `CI` × `H` × `W` to `CO` × `HO` × `WO`, with its kernel, stride and padding
 /// (rows, columns). `PLANAR` says that it reads the image.
 #[derive(Clone, Copy, Debug)]
 pub struct Conv<
@@ -15,6 +15,8 @@ pub struct Conv<
     const H: usize,
     const W: usize,
     const CO: usize,
+    const HO: usize,
+    const WO: usize,
     const KH: usize,
     const KW: usize,
     const SH: usize,
@@ -29,6 +31,8 @@ impl<
     const H: usize,
     const W: usize,
     const CO: usize,
+    const HO: usize,
+    const WO: usize,
     const KH: usize,
     const KW: usize,
     const SH: usize,
@@ -36,7 +40,7 @@ impl<
     const PH: usize,
     const PW: usize,
     const PLANAR: bool,
-> Conv<CI, H, W, CO, KH, KW, SH, SW, PH, PW, PLANAR>
+> Conv<CI, H, W, CO, HO, WO, KH, KW, SH, SW, PH, PW, PLANAR>
 {
     /// The geometry; a wrong one does not compile.
     pub const SHAPE: ConvShape = ConvShape::new(
@@ -46,7 +50,8 @@ impl<
         (SH, SW),
         (PH, PW),
         if PLANAR { Order::Planar } else { Order::ChannelsLast },
-    );
+    )
+    .cropped((HO, WO));
 }
 
 /// A pool of `C` × `H` × `W` to `HO` × `WO` pixels, with its kernel, stride and padding (rows, columns).

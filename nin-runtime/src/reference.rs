@@ -62,6 +62,13 @@ impl Tensor {
         Self { shape: self.shape, data: self.data.iter().copied().map(f).collect() }
     }
 
+    /// The first rows and columns.
+    #[must_use]
+    pub fn cropped(&self, (h, w): (usize, usize)) -> Self {
+        let [n, c, ..] = self.shape;
+        Self::from_fn([n, c, h, w], |i| self[i])
+    }
+
     /// `max(v, 0)`; NaN stays NaN.
     #[must_use]
     pub fn relu(&self) -> Self {

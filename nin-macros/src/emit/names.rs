@@ -6,13 +6,14 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::Ident;
 
-use crate::net::{Format, Layer, Net, Op, Window};
-use crate::plan::{Method, Plan, Tile};
+use crate::net::{Format, Net, Op, Shape, Window};
+use crate::plan::{LayerPlan, Method, Plan, Tile};
 use crate::winograd::{Size, transform_impl, transform_name};
 
 /// Names of a net's types.
 pub(super) struct Names<'a> {
     net: &'a Net,
+    plan: &'a Plan,
     /// The tiles that some pass uses, each with the name of its type.
     tiles: BTreeMap<Tile, Ident>,
     /// The transforms that some pass uses along rows alone.
@@ -20,7 +21,7 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn new(net: &'a Net, plan: &Plan) -> Self {
+    pub(super) fn new(net: &'a Net, plan: &'a Plan) -> Self {
         let (mut tiles, mut rows) = (BTreeMap::new(), BTreeSet::new());
         for conv in plan.layers.iter().filter_map(|layer| layer.conv.as_ref()) {
             for method in [conv.forward, conv.weight_gradient, conv.input_gradient] {
@@ -31,7 +32,7 @@ impl<'a> Names<'a> {
                 }
             }
         }
-        Self { net, tiles, rows }
+        Self { net, plan, tiles, rows }
     }
 
     /// What weights and activations are kept as.
@@ -53,12 +54,16 @@ impl<'a> Names<'a> {
 
     /// An alias for the geometry of each convolution and pool.
     pub(super) fn types(&self) -> TokenStream {
-        let layers = self.net.layers.iter().enumerate();
-        let aliases = layers.filter_map(|(i, layer)| {
+        let layers = self.net.layers.iter().zip(&self.plan.layers).enumerate();
+        let aliases = layers.filter_map(|(i, (layer, plan))| {
             let name = self.layer(i);
-            let doc =
-                format!(" `{}`, {}: {} → {}.", layer.module, layer.name, layer.input, layer.output);
-            let geometry = geometry(layer, i == 0)?;
+            let (input, output) = (plan.input, plan.output);
+            let mut doc = format!(" `{}`, {}: {input} → {output}", layer.module, layer.name);
+            if output != layer.output {
+                doc.push_str(&format!(" of {}", layer.output));
+            }
+            doc.push('.');
+            let geometry = geometry(&layer.op, plan, i == 0)?;
             Some(quote! {
                 #[doc = #doc]
                 type #name = #geometry;
@@ -126,17 +131,16 @@ fn tiles(tile: Tile) -> TokenStream {
 }
 
 /// The geometry of a convolution or pool as a type of the runtime.
-fn geometry(layer: &Layer, planar: bool) -> Option<TokenStream> {
-    let (c, h, w) = (layer.input.c, layer.input.h, layer.input.w);
-    let (co, ho, wo) = (layer.output.c, layer.output.h, layer.output.w);
+fn geometry(op: &Op, plan: &LayerPlan, planar: bool) -> Option<TokenStream> {
+    let (Shape { c, h, w }, Shape { c: co, h: ho, w: wo }) = (plan.input, plan.output);
     let numbers = |window: &Window| {
         let Window { kernel: (kh, kw), stride: (sh, sw), padding: (ph, pw) } = window;
         quote!(#kh, #kw, #sh, #sw, #ph, #pw)
     };
-    match &layer.op {
+    match op {
         Op::Conv { window, .. } => {
             let window = numbers(window);
-            Some(quote!(rt::Conv<#c, #h, #w, #co, #window, #planar>))
+            Some(quote!(rt::Conv<#c, #h, #w, #co, #ho, #wo, #window, #planar>))
         }
         Op::MaxPool { window } | Op::AvgPool { window } => {
             let window = numbers(window);

@@ -6,6 +6,7 @@
 
 mod alone;
 mod choose;
+mod crop;
 mod geometry;
 mod lanes;
 mod memory;
@@ -91,6 +92,10 @@ pub(crate) struct Gradient {
 /// One layer's part of the plan.
 #[derive(Clone, Debug)]
 pub(crate) struct LayerPlan {
+    /// The part of its input that it reads; the image is whole.
+    pub(crate) input: Shape,
+    /// The part of its output that is computed.
+    pub(crate) output: Shape,
     /// What the layer reads; absent where that is the image.
     pub(crate) x: Option<Place>,
     /// What it writes; absent for the last layer, which writes logits. A dropout writes what it reads.
@@ -191,6 +196,7 @@ const MAX_GROUP: usize = 64;
 
 impl Plan {
     pub(crate) fn new(net: &Net) -> Self {
+        let net = &crop::crop(net);
         let chooser = Chooser::new(net);
         let convs: Vec<Option<ConvChoice>> =
             net.layers.iter().enumerate().map(|(i, layer)| chooser.choose(i, layer)).collect();
@@ -431,6 +437,8 @@ impl<'a> Buffers<'a> {
                 }
             });
             plans.push(LayerPlan {
+                input: layers[i].input,
+                output: layers[i].output,
                 x: x.map(place),
                 y: y.map(place),
                 dy,

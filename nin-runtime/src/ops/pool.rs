@@ -55,7 +55,8 @@ impl PoolShape {
     ///
     /// # Panics
     /// If a size, the kernel or the stride is zero, the padding is more than half the kernel, or
-    /// `output` is neither the size rounded down nor, as with PyTorch's `ceil_mode`, rounded up.
+    /// `output` is larger than the size rounded up, as with PyTorch's `ceil_mode`. The last windows
+    /// may be left out.
     #[must_use]
     pub const fn new(
         c: usize,
@@ -126,14 +127,9 @@ impl Axis {
         assert!(padding <= kernel / 2, "the padding is at most half the kernel");
         assert!(kernel <= input + 2 * padding, "the kernel fits the padded input");
         let room = input + 2 * padding - kernel;
-        let floor = room / stride + 1;
         let ceil = room.div_ceil(stride) + 1;
-        // A window that would start in the padding after the input is left out.
-        let ceil_fits = (ceil - 1) * stride < input + padding;
-        assert!(
-            output == floor || (output == ceil && ceil_fits),
-            "the output has PyTorch's size, rounded down or up"
-        );
+        assert!(0 < output && output <= ceil, "the output has at most PyTorch's size, rounded up");
+        assert!((output - 1) * stride < input + padding, "no window starts behind the input");
         Self { input, output, kernel, stride, padding }
     }
 

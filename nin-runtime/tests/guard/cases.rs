@@ -102,6 +102,8 @@ fn pools(cases: &mut Vec<Case>) {
         (1, 33, (6, 5), (4, 3), (2, 3), (2, 2), (1, 1)),
         (3, 16, (8, 8), (4, 4), (3, 3), (2, 2), (0, 0)),
         (1, 1, (5, 7), (1, 2), (4, 3), (5, 3), (0, 0)),
+        // Without the last windows.
+        (1, 17, (9, 9), (3, 2), (3, 3), (2, 2), (0, 0)),
     ] {
         let shape = PoolShape::new(c, input, output, kernel, stride, padding);
         let (x, y) = (n * shape.input_len(), n * shape.output_len());

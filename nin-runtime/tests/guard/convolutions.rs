@@ -32,6 +32,8 @@ pub(super) fn convolutions(cases: &mut Vec<Case>) {
     ] {
         let shape = ConvShape::new(channels, input, kernel, stride, padding, order);
         direct(cases, n, shape, order == Planar);
+        let (h, w) = shape.output();
+        direct(cases, n, shape.cropped((h - 1, w.max(3) - 2)), order == Planar);
     }
     for (n, channels, input) in [
         (1, (1, 1), (1, 1)),
@@ -57,6 +59,7 @@ pub(super) fn convolutions(cases: &mut Vec<Case>) {
     };
     let same = shape((5, 18), (7, 9), 3, 1, 1, ChannelsLast);
     winograd::<Square<F4x3, 4, 3, 6>>(cases, 2, same, false);
+    winograd::<Square<F4x3, 4, 3, 6>>(cases, 2, same.cropped((6, 8)), false);
     winograd::<Square<F6x3, 6, 3, 8>>(cases, 1, same, false);
     let narrow = shape((33, 3), (4, 3), 3, 1, 0, ChannelsLast);
     winograd::<Square<F2x3, 2, 3, 4>>(cases, 3, narrow, false);

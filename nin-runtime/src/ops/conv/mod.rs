@@ -35,6 +35,7 @@ pub struct ConvShape {
     ci: usize,
     co: usize,
     input: (usize, usize),
+    output: (usize, usize),
     kernel: (usize, usize),
     stride: (usize, usize),
     padding: (usize, usize),
@@ -77,16 +78,28 @@ impl ConvShape {
         assert!(fits, "the activations of a convolution can be addressed");
         let taps = kernel.0 * kernel.1;
         assert!((padded(ci) * taps).checked_mul(4 * padded(co)).is_some(), "so can its weights");
-        Self { ci, co, input, kernel, stride, padding, order }
+        let output = ((h - kernel.0) / stride.0 + 1, (w - kernel.1) / stride.1 + 1);
+        Self { ci, co, input, output, kernel, stride, padding, order }
+    }
+
+    /// The same convolution without the last rows and columns of its output, as if these were cut off.
+    ///
+    /// # Panics
+    /// If it has no such rows or columns, or none are left.
+    #[must_use]
+    pub const fn cropped(self, output: (usize, usize)) -> Self {
+        assert!(output.0 > 0 && output.1 > 0, "a convolution has outputs");
+        assert!(
+            output.0 <= self.output.0 && output.1 <= self.output.1,
+            "what is cropped does not grow"
+        );
+        Self { output, ..self }
     }
 
     /// Rows and columns of the output.
     #[must_use]
     pub const fn output(&self) -> (usize, usize) {
-        (
-            (self.input.0 + 2 * self.padding.0 - self.kernel.0) / self.stride.0 + 1,
-            (self.input.1 + 2 * self.padding.1 - self.kernel.1) / self.stride.1 + 1,
-        )
+        self.output
     }
 
     /// Elements of one image's input.
@@ -147,13 +160,15 @@ impl ConvShape {
 
     /// The same layer over a row of `pixels`.
     const fn with_row_of(&self, pixels: usize) -> Self {
-        Self { input: (1, pixels), ..*self }
+        Self { input: (1, pixels), output: (1, pixels), ..*self }
     }
 
     /// Whether it is a fully connected layer at each pixel, so that pixels need no rows.
     const fn is_pointwise(&self) -> bool {
         matches!((self.kernel, self.stride, self.padding), ((1, 1), (1, 1), (0, 0)))
             && matches!(self.order, params::Order::ChannelsLast)
+            && self.input.0 == self.output.0
+            && self.input.1 == self.output.1
     }
 }
 

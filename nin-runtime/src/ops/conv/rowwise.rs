@@ -269,56 +269,44 @@ where
         v: *const f32,
         y: *mut f32,
     ) {
-        let (shape, rows) = (self.pass.shape, &self.rows);
+        // A copy of the sizes: those behind a reference would be read again after each store.
+        let (shape, rows) = (self.pass.shape, self.rows);
         let (w, co) = (shape.output().1, padded(shape.co));
-        let plane = (height + rows.kernel - 1) * rows.row();
         let least = s.splat(if self.pass.relu { 0.0 } else { f32::NEG_INFINITY });
         let depth = rows.planes * rows.kernel * T * PANEL;
-        for (panel, u) in self.transformed.chunks_exact(depth).enumerate() {
-            for lane in (0..PANEL).step_by(S::LANES) {
-                let channel = panel * PANEL + lane;
-                // SAFETY: vectors end with their panel.
-                let bias = unsafe { s.load(self.pass.bias[channel..].as_ptr()) };
-                let mut at = Place { v: 0, pixel: 0, valid: w };
-                for _ in 0..(height * rows.tiles).div_ceil(N) {
-                    let places = core::array::from_fn::<_, N, _>(|_| {
-                        let place = at;
-                        // Where there are no more, the last one is computed again.
-                        at = place.next(rows, w, height * w).unwrap_or(place);
-                        place
-                    });
-                    let mut sums = [[s.splat(0.0); T]; N];
-                    let mut u = u[lane..].as_ptr();
-                    for c in 0..rows.planes {
-                        for row in 0..rows.kernel {
-                            for i in 0..T {
-                                // SAFETY: a tile's points lie in its row of `v`, and vectors in their panel.
-                                unsafe {
-                                    let v = v.add(c * plane + row * rows.row() + i * PANEL);
-                                    let u = s.load(u.add(i * PANEL));
-                                    for (sums, place) in sums.iter_mut().zip(&places) {
-                                        sums[i] = s.splat(*v.add(place.v)).mul_add(u, sums[i]);
-                                    }
-                                }
-                            }
-                            u = u.wrapping_add(T * PANEL);
-                        }
-                    }
-                    for (sums, place) in sums.into_iter().zip(places) {
-                        let outputs =
-                            if S::IS_WIDE { call(W::output, sums) } else { W::output(sums) };
-                        let outputs = outputs.map(|output| s.max(least, output + bias));
-                        // SAFETY: the outputs' pixels lie in their row, and so in `y`.
-                        unsafe {
-                            let y = y.add(place.pixel * co + channel);
-                            if place.valid >= M {
+        let (bias, _) = self.pass.bias.as_chunks::<PANEL>();
+        for ((panel, u), bias) in self.transformed.chunks_exact(depth).enumerate().zip(bias) {
+            let mut place = Place { row: 0, tile: 0 };
+            for _ in 0..(height * rows.tiles).div_ceil(N) {
+                let places = core::array::from_fn::<_, N, _>(|_| {
+                    let this = place;
+                    place = place.next(rows.tiles, height);
+                    this
+                });
+                for lane in (0..PANEL).step_by(S::LANES) {
+                    // SAFETY: the tiles lie in rows of `v` and their outputs in rows of `y`; vectors end with their
+                    // panel.
+                    unsafe {
+                        let v = places.map(|place| v.add(place.points::<T>(rows.row())));
+                        let sums = Self::sums(s, rows, v, u.as_ptr().add(lane), height);
+                        let channel = panel * PANEL + lane;
+                        let bias = s.load(bias.as_ptr().add(lane));
+                        for (sums, place) in sums.into_iter().zip(places) {
+                            let outputs =
+                                if S::IS_WIDE { call(W::output, sums) } else { W::output(sums) };
+                            let outputs = outputs.map(|output| s.max(least, output + bias));
+                            let y = y.add((place.row * w + place.tile * M) * co + channel);
+                            let valid = w - place.tile * M;
+                            if valid >= M {
                                 for (i, output) in outputs.into_iter().enumerate() {
                                     s.store(y.add(i * co), output);
                                 }
                             } else {
-                                for (i, output) in outputs.into_iter().enumerate().take(place.valid)
-                                {
-                                    s.store(y.add(i * co), output);
+                                // A loop as long as that stays unrolled, and outputs in registers.
+                                for (i, output) in outputs.into_iter().enumerate() {
+                                    if i < valid {
+                                        s.store(y.add(i * co), output);
+                                    }
                                 }
                             }
                         }
@@ -326,6 +314,62 @@ where
                 }
             }
         }
+    }
+
+    /// The sums at all points of the tiles that start at `v`, for the channels of a vector.
+    ///
+    /// # Safety
+    /// As for [`multiply`](Self::multiply), and `u` must point to the vector in the first row of its panel's weights.
+    #[inline(always)]
+    unsafe fn sums<S: Simd, const N: usize>(
+        s: S,
+        rows: Rows,
+        mut v: [*const f32; N],
+        mut u: *const f32,
+        height: usize,
+    ) -> [[S::V; T]; N] {
+        let mut sums = [[s.splat(0.0); T]; N];
+        for _ in 0..rows.planes {
+            // SAFETY: the caller's promise.
+            unsafe {
+                // Kernels are square as a rule, and then the loop is written out.
+                if rows.kernel == R {
+                    for _ in 0..R {
+                        (v, u) = Self::add_row(s, rows, (v, u), &mut sums);
+                    }
+                } else {
+                    for _ in 0..rows.kernel {
+                        (v, u) = Self::add_row(s, rows, (v, u), &mut sums);
+                    }
+                }
+            }
+            // The other rows of the block have passed.
+            v = v.map(|v| v.wrapping_add((height - 1) * rows.row()));
+        }
+        sums
+    }
+
+    /// Adds the products with a row of the kernel, and goes on to the next.
+    ///
+    /// # Safety
+    /// As for [`sums`](Self::sums).
+    #[inline(always)]
+    unsafe fn add_row<S: Simd, const N: usize>(
+        s: S,
+        rows: Rows,
+        (v, u): ([*const f32; N], *const f32),
+        sums: &mut [[S::V; T]; N],
+    ) -> ([*const f32; N], *const f32) {
+        for i in 0..T {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let u = s.load(u.add(i * PANEL));
+                for (sums, v) in sums.iter_mut().zip(v) {
+                    sums[i] = s.splat(*v.add(i * PANEL)).mul_add(u, sums[i]);
+                }
+            }
+        }
+        (v.map(|v| s.afresh(v.wrapping_add(rows.row()))), u.wrapping_add(T * PANEL))
     }
 }
 
@@ -347,31 +391,32 @@ fn take_apart(row: &[f32], left: usize, (m, pitch): (usize, usize), to: &mut [f3
     }
 }
 
-/// Where a tile stands.
+/// Where a tile stands among those of a block.
 #[derive(Clone, Copy)]
 struct Place {
-    /// Its first point among the transformed rows.
-    v: usize,
-    /// Its first pixel.
-    pixel: usize,
-    /// Pixels from there to the end of its row.
-    valid: usize,
+    /// Its row of output.
+    row: usize,
+    /// Its number in that row.
+    tile: usize,
 }
 
 impl Place {
-    /// The next one, of rows of `w` pixels, so many in all.
+    /// The next one; behind the last, that one again.
     #[inline(always)]
-    fn next(self, rows: &Rows, w: usize, pixels: usize) -> Option<Self> {
-        if self.valid > rows.m {
-            let v = self.v + 1;
-            // A group's tiles are neighbours.
-            let group = if v.is_multiple_of(PANEL) { (rows.t - 1) * PANEL } else { 0 };
-            let (pixel, valid) = (self.pixel + rows.m, self.valid - rows.m);
-            return Some(Self { v: v + group, pixel, valid });
+    fn next(self, tiles: usize, height: usize) -> Self {
+        if self.tile + 1 < tiles {
+            Self { tile: self.tile + 1, ..self }
+        } else if self.row + 1 < height {
+            Self { row: self.row + 1, tile: 0 }
+        } else {
+            self
         }
-        let pixel = self.pixel + self.valid;
-        let v = (self.v / rows.row() + 1) * rows.row();
-        (pixel < pixels).then_some(Self { v, pixel, valid: w })
+    }
+
+    /// Where its `T` points start in transformed rows of `row` elements.
+    #[inline(always)]
+    fn points<const T: usize>(self, row: usize) -> usize {
+        self.row * row + self.tile / PANEL * T * PANEL + self.tile % PANEL
     }
 }
 

@@ -74,9 +74,15 @@ impl Run {
     }
 }
 
-/// Holds both pools, forward and backward, to the reference.
+/// Holds both pools, forward and backward, to the reference: whole, and without the last windows.
 fn check(&(shape, window, ceil): &Case) {
-    let size = window.output((shape[2], shape[3]), ceil);
+    let (h, w) = window.output((shape[2], shape[3]), ceil);
+    for size in [(h, w), (h.max(2) - 1, w.max(3) - 2)] {
+        check_size(shape, window, size);
+    }
+}
+
+fn check_size(shape: [usize; 4], window: Window, size: (usize, usize)) {
     // The ReLU makes many values equal, so that the order among equals counts.
     let x = Tensor::sample(shape, 1).relu();
     let dy = Tensor::sample([shape[0], shape[1], size.0, size.1], 2);
@@ -84,7 +90,7 @@ fn check(&(shape, window, ceil): &Case) {
     let avg_dx = reference::avg_pool_gradient(&dy, shape, &window);
     for isa in Isa::available() {
         let run = Run::new(isa, &window, &x, &dy);
-        let case = std::format!("{shape:?}, {window:?}, ceil {ceil}, {}", isa.name());
+        let case = std::format!("{shape:?} to {size:?}, {window:?}, {}", isa.name());
         let y = from_nhwc(dy.shape, &run.max());
         assert_eq!(y, reference::max_pool(&x, size, &window), "max, {case}");
         let close = |what: &str, shape, got: &[f32], want: &Tensor| {

@@ -11,6 +11,7 @@ use super::{ConvShape, Forward, LANES, larger};
 use crate::simd::{Isa, Kernel, PANEL, Simd, Vector, padded};
 use crate::{Context, DisjointMut, Order};
 use core::marker::PhantomData;
+use core::ops::Range;
 
 /// Elements of transformed rows that a thread has at a time: 32 KiB, if those of a block take no more.
 const STRIP: usize = 1 << 13;
@@ -271,7 +272,7 @@ where
     ) {
         // A copy of the sizes: those behind a reference would be read again after each store.
         let (shape, rows) = (self.pass.shape, self.rows);
-        let (w, co) = (shape.output().1, padded(shape.co));
+        let (w, co, vectors) = (shape.output().1, padded(shape.co), PANEL / S::LANES);
         let least = s.splat(if self.pass.relu { 0.0 } else { f32::NEG_INFINITY });
         let depth = rows.planes * rows.kernel * T * PANEL;
         let (bias, _) = self.pass.bias.as_chunks::<PANEL>();
@@ -283,20 +284,19 @@ where
                     place = place.next(rows.tiles, height);
                     this
                 });
-                for lane in (0..PANEL).step_by(S::LANES) {
-                    // SAFETY: the tiles lie in rows of `v` and their outputs in rows of `y`; vectors end with their
-                    // panel.
-                    unsafe {
-                        let v = places.map(|place| v.add(place.points::<T>(rows.row())));
-                        let sums = Self::sums(s, rows, v, u.as_ptr().add(lane), height);
-                        let channel = panel * PANEL + lane;
-                        let bias = s.load(bias.as_ptr().add(lane));
-                        for (sums, place) in sums.into_iter().zip(places) {
+                // SAFETY: the tiles lie in rows of `v` and their outputs in rows of `y`; vectors end with their panel.
+                unsafe {
+                    let v = places.map(|place| v.add(place.points::<T>(rows.row())));
+                    let sums = Self::sums(s, rows, v, u.as_ptr(), height);
+                    for (sums, place) in sums.into_iter().zip(places) {
+                        let y = y.add((place.row * w + place.tile * M) * co + panel * PANEL);
+                        let valid = w - place.tile * M;
+                        for (j, &sums) in sums[..vectors].iter().enumerate() {
                             let outputs =
                                 if S::IS_WIDE { call(W::output, sums) } else { W::output(sums) };
+                            let bias = s.load(bias.as_ptr().add(j * S::LANES));
                             let outputs = outputs.map(|output| s.max(least, output + bias));
-                            let y = y.add((place.row * w + place.tile * M) * co + channel);
-                            let valid = w - place.tile * M;
+                            let y = y.add(j * S::LANES);
                             if valid >= M {
                                 for (i, output) in outputs.into_iter().enumerate() {
                                     s.store(y.add(i * co), output);
@@ -316,40 +316,65 @@ where
         }
     }
 
-    /// The sums at all points of the tiles that start at `v`, for the channels of a vector.
+    /// The sums at all points of the tiles that start at `v`, for a panel's channels.
     ///
     /// # Safety
-    /// As for [`multiply`](Self::multiply), and `u` must point to the vector in the first row of its panel's weights.
+    /// As for [`multiply`](Self::multiply), and `u` must point to the panel's weights.
     #[inline(always)]
     unsafe fn sums<S: Simd, const N: usize>(
         s: S,
         rows: Rows,
-        mut v: [*const f32; N],
-        mut u: *const f32,
+        v: [*const f32; N],
+        u: *const f32,
         height: usize,
-    ) -> [[S::V; T]; N] {
-        let mut sums = [[s.splat(0.0); T]; N];
+    ) -> [Sums<S, T>; N] {
+        let mut sums = [[[s.splat(0.0); T]; MAX_VECTORS]; N];
+        // Where a panel has several vectors, there are no registers for all points at a time.
+        let half = if PANEL > S::LANES { T / 2 } else { T };
+        // SAFETY: the caller's promise.
+        unsafe {
+            Self::add_points(s, rows, (v, u), height, 0..half, &mut sums);
+            Self::add_points(s, rows, (v, u), height, half..T, &mut sums);
+        }
+        sums
+    }
+
+    /// Adds all products at some points.
+    ///
+    /// # Safety
+    /// As for [`sums`](Self::sums).
+    #[inline(always)]
+    unsafe fn add_points<S: Simd, const N: usize>(
+        s: S,
+        rows: Rows,
+        (mut v, mut u): ([*const f32; N], *const f32),
+        height: usize,
+        points: Range<usize>,
+        sums: &mut [Sums<S, T>; N],
+    ) {
+        if points.is_empty() {
+            return;
+        }
         for _ in 0..rows.planes {
             // SAFETY: the caller's promise.
             unsafe {
                 // Kernels are square as a rule, and then the loop is written out.
                 if rows.kernel == R {
                     for _ in 0..R {
-                        (v, u) = Self::add_row(s, rows, (v, u), &mut sums);
+                        (v, u) = Self::add_row(s, rows, (v, u), points.clone(), sums);
                     }
                 } else {
                     for _ in 0..rows.kernel {
-                        (v, u) = Self::add_row(s, rows, (v, u), &mut sums);
+                        (v, u) = Self::add_row(s, rows, (v, u), points.clone(), sums);
                     }
                 }
             }
             // The other rows of the block have passed.
             v = v.map(|v| v.wrapping_add((height - 1) * rows.row()));
         }
-        sums
     }
 
-    /// Adds the products with a row of the kernel, and goes on to the next.
+    /// Adds the products with a row of the kernel at some points, and goes on to the next row.
     ///
     /// # Safety
     /// As for [`sums`](Self::sums).
@@ -358,20 +383,33 @@ where
         s: S,
         rows: Rows,
         (v, u): ([*const f32; N], *const f32),
-        sums: &mut [[S::V; T]; N],
+        points: Range<usize>,
+        sums: &mut [Sums<S, T>; N],
     ) -> ([*const f32; N], *const f32) {
-        for i in 0..T {
+        for i in points {
             // SAFETY: the caller's promise.
             unsafe {
-                let u = s.load(u.add(i * PANEL));
+                let mut weights = [s.splat(0.0); MAX_VECTORS];
+                for j in 0..PANEL / S::LANES {
+                    weights[j] = s.load(u.add(i * PANEL + j * S::LANES));
+                }
                 for (sums, v) in sums.iter_mut().zip(v) {
-                    sums[i] = s.splat(*v.add(i * PANEL)).mul_add(u, sums[i]);
+                    let x = s.splat(*v.add(i * PANEL));
+                    for j in 0..PANEL / S::LANES {
+                        sums[j][i] = x.mul_add(weights[j], sums[j][i]);
+                    }
                 }
             }
         }
         (v.map(|v| s.afresh(v.wrapping_add(rows.row()))), u.wrapping_add(T * PANEL))
     }
 }
+
+/// Vectors of a panel at most.
+const MAX_VECTORS: usize = 4;
+
+/// The sums of a tile at its points, for each vector of a panel; those that a panel has not stay unused.
+type Sums<S, const T: usize> = [[<S as Simd>::V; T]; MAX_VECTORS];
 
 /// Takes a row apart: the first of every `m` pixels of its padded form, then the second and so on, `pitch` elements
 /// apart. One copy serves all instruction sets.

@@ -242,31 +242,14 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `a` where the mask is true, else `b`.
     fn select(self, mask: Self::Mask, a: Self::V, b: Self::V) -> Self::V;
 
-    /// Writes the values of `v` that are not zero to `values`, one after another, and of the value in each
-    /// lane `i` the number `first + i·step` to `places`; returns how many they are. NaN is not zero.
-    ///
-    /// # Safety
-    /// Both must be valid for writing [`LANES`](Self::LANES) elements, all of which may be overwritten.
+    /// A bit for each lane of `v`, set where that is not zero. NaN is not.
     #[inline(always)]
-    unsafe fn store_nonzero(
-        self,
-        v: Self::V,
-        (first, step): (u32, u32),
-        values: *mut f32,
-        places: *mut u32,
-    ) -> usize {
+    fn nonzero(self, v: Self::V) -> u32 {
         let mut lanes = [0.0; PANEL];
-        // SAFETY: a panel is at least one register, and `count` never exceeds `i`.
-        unsafe {
-            self.store(lanes.as_mut_ptr(), v);
-            let mut count = 0;
-            for (i, value) in lanes[..Self::LANES].iter().enumerate() {
-                *values.add(count) = *value;
-                *places.add(count) = first + i as u32 * step;
-                count += usize::from(*value != 0.0);
-            }
-            count
-        }
+        // SAFETY: a panel is at least one register.
+        unsafe { self.store(lanes.as_mut_ptr(), v) };
+        let lanes = lanes[..Self::LANES].iter().enumerate();
+        lanes.fold(0, |bits, (i, &lane)| bits | u32::from(lane != 0.0) << i)
     }
 
     /// Transposes [`LANES`](Self::LANES) rows of as many values, `from_row` apart, to rows `to_row` apart.

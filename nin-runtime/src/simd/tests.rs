@@ -145,52 +145,32 @@ fn a_mask_with_one_true_lane_counts_as_any() {
     }
 }
 
-/// What [`Simd::store_nonzero`] makes of a panel's registers, one after another.
+/// The bits that [`Simd::nonzero`] gives for a panel.
 struct Nonzero<'a>(&'a [f32; PANEL]);
 
 impl Kernel for Nonzero<'_> {
-    type Output = (Vec<f32>, Vec<u32>);
+    type Output = u32;
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> Self::Output {
-        let (mut values, mut places) = (vec![f32::NAN; 2 * PANEL], vec![u32::MAX; 2 * PANEL]);
-        let mut count = 0;
-        for (i, lanes) in self.0.chunks_exact(S::LANES).enumerate() {
-            let numbers = ((i * S::LANES * 3) as u32 + 5, 3);
-            // SAFETY: each chunk is one register, and there is room for one more than the panel's.
-            count += unsafe {
-                let v = s.load(lanes.as_ptr());
-                s.store_nonzero(
-                    v,
-                    numbers,
-                    values[count..].as_mut_ptr(),
-                    places[count..].as_mut_ptr(),
-                )
-            };
-        }
-        values.truncate(count);
-        places.truncate(count);
-        (values, places)
+    fn run<S: Simd>(self, s: S) -> u32 {
+        let registers = self.0.chunks_exact(S::LANES).enumerate();
+        registers.fold(0, |bits, (i, lanes)| {
+            // SAFETY: each chunk is one register.
+            bits | s.nonzero(unsafe { s.load(lanes.as_ptr()) }) << (i * S::LANES)
+        })
     }
 }
 
 #[test]
-fn what_is_not_zero_is_stored_with_its_place() {
+fn what_is_not_zero_has_its_bit_set() {
     for isa in Isa::available() {
         for pattern in 0..=u16::MAX {
-            let value = |i: usize| match i {
-                3 => f32::NAN,
-                _ => i as f32 - 20.0,
-            };
-            let zero = |i: usize| if i.is_multiple_of(2) { 0.0 } else { -0.0 };
-            let is_set = |i: &usize| pattern >> i & 1 == 1;
-            let panel = core::array::from_fn(|i| if is_set(&i) { value(i) } else { zero(i) });
-            let (values, places) = isa.run(Nonzero(&panel));
-            let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-            let want: Vec<f32> = (0..PANEL).filter(is_set).map(value).collect();
-            assert_eq!(bits(&values), bits(&want), "{} {pattern:b}", isa.name());
-            let want: Vec<u32> = (0..PANEL).filter(is_set).map(|i| i as u32 * 3 + 5).collect();
-            assert_eq!(places, want, "{} {pattern:b}", isa.name());
+            let panel = core::array::from_fn(|i| match (pattern >> i & 1 == 1, i) {
+                (true, 3) => f32::NAN,
+                (true, _) => i as f32 - 20.0,
+                (false, _) => [0.0, -0.0][i % 2],
+            });
+            assert_eq!(isa.run(Nonzero(&panel)), u32::from(pattern), "{} {pattern:b}", isa.name());
         }
     }
 }

@@ -228,25 +228,11 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn store_nonzero(
-        self,
-        v: F32x8,
-        (first, step): (u32, u32),
-        values: *mut f32,
-        places: *mut u32,
-    ) -> usize {
-        const LANES: [u32; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
-        // SAFETY: the caller vouches for eight elements of each.
+    fn nonzero(self, v: F32x8) -> u32 {
+        // SAFETY: the token exists only where the instructions do.
         unsafe {
             let nonzero = _mm256_cmp_ps::<_CMP_NEQ_UQ>(v.0, _mm256_setzero_ps());
-            let mask = _mm256_movemask_ps(nonzero) as u32;
-            let order = _mm256_loadu_si256(PICKED[mask as usize].as_ptr().cast());
-            let lanes = _mm256_loadu_si256(LANES.as_ptr().cast());
-            let steps = _mm256_mullo_epi32(lanes, _mm256_set1_epi32(step as i32));
-            let all = _mm256_add_epi32(steps, _mm256_set1_epi32(first as i32));
-            _mm256_storeu_ps(values, _mm256_permutevar8x32_ps(v.0, order));
-            _mm256_storeu_si256(places.cast(), _mm256_permutevar8x32_epi32(all, order));
-            mask.count_ones() as usize
+            _mm256_movemask_ps(nonzero) as u32
         }
     }
 
@@ -429,34 +415,9 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn store_nonzero(
-        self,
-        v: F32x16,
-        (first, step): (u32, u32),
-        values: *mut f32,
-        places: *mut u32,
-    ) -> usize {
-        const LANES: [u32; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
-        // SAFETY: the caller vouches for sixteen elements of each.
-        unsafe {
-            let mask = _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(v.0, _mm512_setzero_ps());
-            let lanes = _mm512_loadu_si512(LANES.as_ptr().cast());
-            let steps = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(step as i32));
-            let all = _mm512_add_epi32(steps, _mm512_set1_epi32(first as i32));
-            // Compressed in the register: doing so on the way to memory is slow on some processors.
-            let picked = _mm512_maskz_compress_ps(mask, v.0);
-            let all = _mm512_maskz_compress_epi32(mask, all);
-            let count = mask.count_ones() as usize;
-            if count <= 8 {
-                // Half as many stores lie across cache lines.
-                _mm256_storeu_ps(values, _mm512_castps512_ps256(picked));
-                _mm256_storeu_si256(places.cast(), _mm512_castsi512_si256(all));
-            } else {
-                _mm512_storeu_ps(values, picked);
-                _mm512_storeu_si512(places.cast(), all);
-            }
-            count
-        }
+    fn nonzero(self, v: F32x16) -> u32 {
+        // SAFETY: the token exists only where the instructions do.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(v.0, _mm512_setzero_ps()).into() }
     }
 
     #[inline(always)]
@@ -498,21 +459,3 @@ impl Simd for Avx512 {
         }
     }
 }
-
-/// For each mask of eight lanes the numbers of the lanes in it, in order.
-static PICKED: [[u32; 8]; 256] = {
-    let mut all = [[0; 8]; 256];
-    let mut mask = 0;
-    while mask < 256 {
-        let (mut lane, mut count) = (0, 0);
-        while lane < 8 {
-            if mask >> lane & 1 == 1 {
-                all[mask][count] = lane;
-                count += 1;
-            }
-            lane += 1;
-        }
-        mask += 1;
-    }
-    all
-};

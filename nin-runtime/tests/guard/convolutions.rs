@@ -40,7 +40,7 @@ pub(super) fn convolutions(cases: &mut Vec<Case>) {
         (2, (17, 33), (9, 11)),
         (1, (130, 35), (12, 11)),
         (3, (64, 20), (3, 5)),
-        (1, (3, 4080), (1, 2)),
+        (1, (3, 4096), (1, 2)),
     ] {
         let shape = ConvShape::new(channels, input, (1, 1), (1, 1), (0, 0), ChannelsLast);
         for apart in [1, 5] {

@@ -390,13 +390,14 @@ where
             // SAFETY: the caller's promise.
             unsafe {
                 let mut weights = [s.splat(0.0); MAX_VECTORS];
-                for j in 0..PANEL / S::LANES {
-                    weights[j] = s.load(u.add(i * PANEL + j * S::LANES));
+                let weights = &mut weights[..PANEL / S::LANES];
+                for (j, weights) in weights.iter_mut().enumerate() {
+                    *weights = s.load(u.add(i * PANEL + j * S::LANES));
                 }
                 for (sums, v) in sums.iter_mut().zip(v) {
                     let x = s.splat(*v.add(i * PANEL));
-                    for j in 0..PANEL / S::LANES {
-                        sums[j][i] = x.mul_add(weights[j], sums[j][i]);
+                    for (sums, &weights) in sums.iter_mut().zip(&*weights) {
+                        sums[i] = x.mul_add(weights, sums[i]);
                     }
                 }
             }

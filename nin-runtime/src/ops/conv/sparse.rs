@@ -1,28 +1,27 @@
 //! The gradients of a pointwise convolution by sums that leave out the zeros of its output's gradient.
 //!
 //! A max pool hands its gradient on to one pixel a window and channel: of 3×3 windows with stride 2, less than
-//! a quarter of the gradient is not zero. So for each row of a sum there is first made a list of the
-//! values that are not zero and of where that stands which they multiply; then the rows that the list names
-//! are summed, some panels at a time, in registers.
+//! a quarter of the gradient is not zero. So for each sum there is first found which values are not zero, as bits;
+//! then the rows that these multiply are summed, some panels at a time, in registers.
 //!
 //! Both gradients are such sums. The input's sums rows of the transposed weights for each pixel. The
-//! weights' sums pixels of the input for each output channel: its lists are made of transposed
+//! weights' sums pixels of the input for each output channel: its bits are those of transposed
 //! squares of the gradient, and its sums come out transposed too.
 
-mod lists;
+mod bits;
 mod sum;
 
 use super::column_sums::ColumnSums;
 use super::{ConvShape, InputGradient, Source, WeightGradient};
 use crate::simd::{Element, Format, Kernel, LINE, PANEL, Simd, as_f32, padded};
 use crate::{Context, DisjointMut};
+use bits::{BITS, ChannelBits, MAX_CHANNELS, PixelBits};
 use core::ops::Range;
-use lists::{ChannelLists, LIST, MAX_CHANNELS, PixelLists};
-use sum::{Rows, Width};
+use sum::{Rows, Values, Width, by_width};
 
-/// Pixels whose lists the weights' gradient makes at a time: four panels of them fill the first cache.
+/// Pixels that the weights' gradient sums at a time: four panels of them fill the first cache.
 const CHUNK: usize = 128;
-/// How many pixels before its own the sum of a pixel's list asks for the gate and for the gradient that it writes.
+/// How many pixels before its own a pixel's sum asks for the gate and for the gradient that it writes.
 const SOON: usize = 8;
 /// Of a product by whole matrices, about what these sums cost.
 const COST: usize = 3;
@@ -38,15 +37,15 @@ impl ConvShape {
     #[must_use]
     pub const fn sparse_weight_gradient_work<X: Element>(&self, n: usize) -> usize {
         let parts = self.sparse_parts::<X>(n);
-        parts[0] + parts[1] + parts[2] + parts[3]
+        parts[0] + parts[1] + parts[2]
     }
 
-    /// Elements of the input in panels, of the transposed sums, of the lists, and of where these end.
-    const fn sparse_parts<X: Element>(&self, n: usize) -> [usize; 4] {
+    /// Elements of the input in panels, of the transposed sums, and of the bits.
+    const fn sparse_parts<X: Element>(&self, n: usize) -> [usize; 3] {
         let (ci, co) = (padded(self.ci), padded(self.co));
         let chunks = (n * self.input.0 * self.input.1).div_ceil(CHUNK);
         let packed = if self.sums_in_place::<X>() { 0 } else { chunks * CHUNK * ci };
-        [packed, co * ci, co * LIST, co]
+        [packed, co * ci, co * BITS]
     }
 
     /// Whether pixels are summed where they lie: those of more channels would, some panels at a time, get in
@@ -101,33 +100,59 @@ impl Kernel for InputPart<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(mut self, s: S) {
         let (ci, co) = (padded(self.channels.0), padded(self.channels.1));
         let panel = self.channels.1 * PANEL;
-        let mut lists = PixelLists::new();
-        let (mut dy, mut first) = (self.dy, 0);
-        while !dy.is_empty() {
-            let pixels = lists.fill(s, dy, self.channels.1);
+        let mut bits = PixelBits::new(self.channels.1);
+        let mut first = 0;
+        while first < self.dy.len() / co {
+            let pixels = bits.fill(s, &self.dy[first * co..], self.channels.1);
             for Width { panels, count } in Width::shares(s, ci / PANEL, panel) {
-                let rows = Rows { start: self.transposed[panels * panel..].as_ptr(), panel };
-                for pixel in 0..pixels {
-                    let at = (first + pixel) * ci + panels * PANEL;
-                    let gate = self.gate.map(|gate| gate[at..at + count * PANEL].as_ptr());
-                    let to = &mut self.dx[at..at + count * PANEL];
-                    for line in (0..to.len()).step_by(LINE) {
-                        let later = SOON * ci + line;
-                        s.prefetch_to_write(to.as_mut_ptr().wrapping_add(later));
-                        if let Some(gate) = gate {
-                            s.prefetch(gate.wrapping_add(later));
-                        }
-                    }
-                    // SAFETY: places are those of output channels, each of which is a row of the
-                    // transposed weights' panels; the gate has as many values as are written.
-                    unsafe { rows.sum(s, lists.get(pixel), count, false, gate, to) };
+                let start = self.transposed[panels * panel..].as_ptr();
+                let rows = Rows { start, row: PANEL, panel };
+                let at = first * ci + panels * PANEL;
+                // SAFETY: bits are those of output channels, each of which is a row of the transposed weights'
+                // panels, and of pixels that are left.
+                unsafe {
+                    by_width!(S, count, P => self.sum::<S, P>(s, rows, bits.pixels(pixels), (first * co, at)));
                 }
             }
-            dy = &dy[pixels * co..];
             first += pixels;
+        }
+    }
+}
+
+impl InputPart<'_> {
+    /// Writes `P` panels of the gradient of some pixels, from their bits. The first of them stands at these places
+    /// in the output's gradient and in the input's.
+    ///
+    /// # Safety
+    /// Bits must be those of rows; there must be as many pixels.
+    #[inline(always)]
+    unsafe fn sum<'b, S: Simd, const P: usize>(
+        &mut self,
+        s: S,
+        rows: Rows,
+        pixels: impl Iterator<Item = &'b [u64]>,
+        (mut from, mut at): (usize, usize),
+    ) {
+        let (ci, co) = (padded(self.channels.0), padded(self.channels.1));
+        for bits in pixels {
+            // SAFETY: the caller's promise; the gate has as many values as are written.
+            unsafe {
+                let to = self.dx.as_mut_ptr().add(at);
+                let gate = self.gate.map(|gate| gate.as_ptr().add(at));
+                for line in (0..P * PANEL).step_by(LINE) {
+                    let later = SOON * ci + line;
+                    s.prefetch_to_write(to.wrapping_add(later));
+                    if let Some(gate) = gate {
+                        s.prefetch(gate.wrapping_add(later));
+                    }
+                }
+                let values = Values { start: self.dy.as_ptr().add(from), step: 1 };
+                rows.sum::<S, P>(s, (bits, values), false, gate, to);
+            }
+            (from, at) = (from + co, at + ci);
         }
     }
 }
@@ -147,10 +172,9 @@ impl<X: Element> WeightGradient<'_, X> {
         let Source::Activations(x) = self.x else { unreachable!("it reads no images") };
         let (ci, co) = (padded(shape.ci), padded(shape.co));
 
-        let [packed, sums, lists, ends] = shape.sparse_parts::<X>(n);
+        let [packed, sums, bits] = shape.sparse_parts::<X>(n);
         let (packed, work) = work.split_at_mut(packed);
         let (sums, work) = work.split_at_mut(sums);
-        let (lists, work) = work.split_at_mut(lists);
         let x = match as_f32(x) {
             Some(x) if shape.sums_in_place::<X>() => Pixels { x, row: ci, panel: PANEL },
             _ => {
@@ -163,7 +187,7 @@ impl<X: Element> WeightGradient<'_, X> {
         // One task a thread: each brings the pixels near for its channels alone.
         let tasks = panels.min(cx.threads());
         let (dw, db, sums) = (DisjointMut::new(dw), DisjointMut::new(db), DisjointMut::new(sums));
-        let (lists, ends) = (DisjointMut::new(lists), DisjointMut::new(&mut work[..ends]));
+        let bits = DisjointMut::new(&mut work[..bits]);
         cx.for_each(tasks, n * shape.macs() / COST, |task| {
             let panels = task * panels / tasks..(task + 1) * panels / tasks;
             let channels = panels.start * PANEL..panels.end * PANEL;
@@ -176,10 +200,7 @@ impl<X: Element> WeightGradient<'_, X> {
                     dy_row: co,
                     x,
                     sums: sums.part(channels.start * ci..channels.end * ci),
-                    lists: ChannelLists::new(
-                        lists.part(channels.start * LIST..channels.end * LIST),
-                        ends.part(channels.clone()),
-                    ),
+                    bits: ChannelBits::new(bits.part(channels.start * BITS..channels.end * BITS)),
                     db: db.part(channels),
                     dw: dw.part(panels.start * shape.ci * PANEL..panels.end * shape.ci * PANEL),
                 }
@@ -275,7 +296,7 @@ struct WeightPart<'a> {
     x: Pixels<'a>,
     /// `[output channels][padded input channels]`.
     sums: &'a mut [f32],
-    lists: ChannelLists<'a>,
+    bits: ChannelBits<'a>,
     dw: &'a mut [f32],
     db: &'a mut [f32],
 }
@@ -291,18 +312,17 @@ impl Kernel for WeightPart<'_> {
         let mut is_first = true;
         while let Some((dy, x)) = chunks.next() {
             let first = self.channels.start;
-            self.lists.fill(s, dy, self.dy_row, first, row);
+            self.bits.fill(s, dy, self.dy_row, first);
             ColumnSums { x: dy, stride: self.dy_row, first, sums: self.db }.run(s);
             let shares = Width::shares(s, ci / PANEL, CHUNK * PANEL);
             let (x_next, dy_next) = chunks.peek().map_or((&[][..], &[][..]), |&(dy, x)| (x, dy));
             let mut ahead = Ahead::new(x_next, dy_next, shares.len() * self.channels.len());
             for Width { panels, count } in shares {
-                let rows = Rows { start: x[panels * panel..].as_ptr(), panel };
-                for (channel, sums) in self.sums.chunks_exact_mut(ci).enumerate() {
-                    ahead.ask(s, self.dy_row, &self.channels);
-                    let to = &mut sums[panels * PANEL..(panels + count) * PANEL];
-                    // SAFETY: places are those of the chunk's pixels, each a row of its panels.
-                    unsafe { rows.sum(s, self.lists.get(channel), count, !is_first, None, to) };
+                let start = x[panels * panel..].as_ptr();
+                let rows = Rows { start, row, panel };
+                // SAFETY: bits are those of the chunk's pixels, each a row of its panels.
+                unsafe {
+                    by_width!(S, count, P => self.sum::<S, P>(s, rows, dy, panels, !is_first, &mut ahead));
                 }
             }
             is_first = false;
@@ -314,6 +334,32 @@ impl Kernel for WeightPart<'_> {
 }
 
 impl WeightPart<'_> {
+    /// Adds what a chunk's pixels contribute to the sums of `P` panels from number `panel` on.
+    ///
+    /// # Safety
+    /// Bits must be those of rows.
+    #[inline(always)]
+    unsafe fn sum<S: Simd, const P: usize>(
+        &mut self,
+        s: S,
+        rows: Rows,
+        dy: &[f32],
+        panel: usize,
+        accumulate: bool,
+        ahead: &mut Ahead<'_>,
+    ) {
+        let ci = padded(self.input_channels);
+        let dy = &dy[self.channels.clone()];
+        let sums = self.sums.chunks_exact_mut(ci);
+        for ((sums, bits), dy) in sums.zip(self.bits.channels()).zip(dy) {
+            ahead.ask(s, self.dy_row, &self.channels);
+            let values = Values { start: dy, step: self.dy_row };
+            let to = sums[panel * PANEL..(panel + P) * PANEL].as_mut_ptr();
+            // SAFETY: the caller's promise.
+            unsafe { rows.sum::<S, P>(s, (&bits, values), accumulate, None, to) };
+        }
+    }
+
     /// Adds the sums to the gradient, whose panels are of output channels.
     #[inline(always)]
     fn add_transposed<S: Simd>(&mut self, s: S, ci: usize) {
@@ -321,7 +367,7 @@ impl WeightPart<'_> {
         for (sums, dw) in self.sums.chunks_exact(PANEL * ci).zip(panels) {
             for (k, dw) in dw.chunks_mut(PANEL * PANEL).enumerate() {
                 let mut square = [0.0; PANEL * PANEL];
-                lists::transpose(s, &sums[k * PANEL..], ci, &mut square, PANEL);
+                bits::transpose(s, &sums[k * PANEL..], ci, &mut square, PANEL);
                 for (dw, sum) in dw.iter_mut().zip(square) {
                     *dw += sum;
                 }

@@ -1,6 +1,5 @@
-//! Sums of the rows that a list names, some panels wide.
+//! Sums of rows times the values of a vector that are not zero, some panels wide.
 
-use super::lists::List;
 use crate::simd::{PANEL, Simd, Vector};
 
 /// Bytes of rows that the first cache has room for.
@@ -18,7 +17,7 @@ pub(super) struct Width {
 
 impl Width {
     /// Shares `panels` panels, of `len` elements each, in nearly equal widths: as wide as leaves the rows in
-    /// the first cache, and two at least, for what each value of a list costs besides.
+    /// the first cache, and two at least, for what each value costs besides.
     #[inline(always)]
     pub(super) fn shares<S: Simd>(
         _: S,
@@ -35,58 +34,64 @@ impl Width {
     }
 }
 
-/// A matrix as panels that lie `panel` elements apart, each with its rows one after another.
+/// A matrix as panels that lie `panel` elements apart, each with rows that are `row` apart.
 #[derive(Clone, Copy)]
 pub(super) struct Rows {
     pub(super) start: *const f32,
+    pub(super) row: usize,
     pub(super) panel: usize,
 }
 
+/// A vector whose values are `step` elements apart.
+#[derive(Clone, Copy)]
+pub(super) struct Values {
+    pub(super) start: *const f32,
+    pub(super) step: usize,
+}
+
+/// Calls what is computed some panels wide, for as many as there are: `by_width!(count, P => f::<P>())`.
+macro_rules! by_width {
+    ($simd:ident, $count:expr, $panels:ident => $call:expr) => {
+        match $count {
+            1 => {
+                const $panels: usize = 1;
+                $call
+            }
+            2 => {
+                const $panels: usize = 2;
+                $call
+            }
+            3 if $simd::LANES >= 8 => {
+                const $panels: usize = 3;
+                $call
+            }
+            4 if $simd::LANES >= 8 => {
+                const $panels: usize = 4;
+                $call
+            }
+            count => unreachable!("{count} panels at once"),
+        }
+    };
+}
+pub(super) use by_width;
+
 impl Rows {
-    /// `to = Σ value · row`, over a list, for the first `count` panels of the matrix, added to what stands there
-    /// if `accumulate`; zero where the gate is closed.
+    /// `to = Σ value · row`, over the rows whose bits are set, for the first `P` panels of the matrix, added to what
+    /// stands there if `accumulate`; zero where the gate is closed.
     ///
     /// # Safety
-    /// The list's places must be rows of the matrix's panels, as elements from their start. The gate must
-    /// have as many values as `to`, and `to` have whole panels, `count` of them.
+    /// Each bit that is set must be that of a row and of a value. `to`, and the gate, must have `P` panels.
     #[inline(always)]
-    pub(super) unsafe fn sum<S: Simd>(
+    pub(super) unsafe fn sum<S: Simd, const P: usize>(
         self,
         s: S,
-        list: List<'_>,
-        count: usize,
+        (bits, values): (&[u64], Values),
         accumulate: bool,
         gate: Option<*const f32>,
-        to: &mut [f32],
-    ) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match count {
-                1 => self.panels::<S, 1>(s, list, accumulate, gate, to),
-                2 => self.panels::<S, 2>(s, list, accumulate, gate, to),
-                3 if S::LANES >= 8 => self.panels::<S, 3>(s, list, accumulate, gate, to),
-                4 if S::LANES >= 8 => self.panels::<S, 4>(s, list, accumulate, gate, to),
-                _ => unreachable!("{count} panels at once"),
-            }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn panels<S: Simd, const P: usize>(
-        self,
-        s: S,
-        list: List<'_>,
-        accumulate: bool,
-        gate: Option<*const f32>,
-        to: &mut [f32],
+        to: *mut f32,
     ) {
         let vectors = P * PANEL / S::LANES;
         let mut sums = [s.splat(0.0); MAX_VECTORS];
-        // A second set of sums, as long as registers last, hides how long an FMA takes.
-        let two = P < 4 && S::LANES >= 8;
-        let mut others = [s.splat(0.0); MAX_VECTORS];
-        debug_assert_eq!(to.len(), P * PANEL);
-        let to = to.as_mut_ptr();
         // SAFETY: the caller's promise.
         unsafe {
             if accumulate {
@@ -94,36 +99,28 @@ impl Rows {
                     *sum = s.load(to.add(j * S::LANES));
                 }
             }
-            let pairs = list.len() / 2;
-            for i in 0..pairs {
-                self.add(s, list, 2 * i, &mut sums[..vectors]);
-                let sums = if two { &mut others } else { &mut sums };
-                self.add(s, list, 2 * i + 1, &mut sums[..vectors]);
-            }
-            if list.len() % 2 == 1 {
-                self.add(s, list, 2 * pairs, &mut sums[..vectors]);
-            }
-            for (j, (sum, other)) in sums.into_iter().zip(others).take(vectors).enumerate() {
-                let mut sum = if two { sum + other } else { sum };
-                if let Some(gate) = gate {
-                    sum = s.gate(s.load(gate.add(j * S::LANES)), sum);
+            let (mut value, mut row) = (values.start, self.start);
+            for &word in bits {
+                let mut word = word;
+                while word != 0 {
+                    let i = word.trailing_zeros() as usize;
+                    word &= word - 1;
+                    let value = s.splat(*value.add(i * values.step));
+                    let row = row.add(i * self.row);
+                    for (j, sum) in sums[..vectors].iter_mut().enumerate() {
+                        let column = j * S::LANES / PANEL * self.panel + j * S::LANES % PANEL;
+                        *sum = value.mul_add(s.load(row.add(column)), *sum);
+                    }
                 }
-                s.store(to.add(j * S::LANES), sum);
+                value = value.wrapping_add(u64::BITS as usize * values.step);
+                row = row.wrapping_add(u64::BITS as usize * self.row);
             }
-        }
-    }
-
-    /// Adds what value `i` of the list contributes.
-    #[inline(always)]
-    unsafe fn add<S: Simd>(self, s: S, list: List<'_>, i: usize, sums: &mut [S::V]) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let (value, place) = list.get_unchecked(i);
-            let value = s.splat(value);
-            let row = self.start.add(place);
-            for (j, sum) in sums.iter_mut().enumerate() {
-                let column = j * S::LANES / PANEL * self.panel + j * S::LANES % PANEL;
-                *sum = value.mul_add(s.load(row.add(column)), *sum);
+            for (j, sum) in sums.into_iter().take(vectors).enumerate() {
+                let sum = match gate {
+                    Some(gate) => s.gate(s.load(gate.add(j * S::LANES)), sum),
+                    None => sum,
+                };
+                s.store(to.add(j * S::LANES), sum);
             }
         }
     }

@@ -1,19 +1,16 @@
-//! The same bits for any number of threads, in any batch, with and without the feature `parallel`.
+//! The same bits for any number of threads and in any batch. `tests/lean/check` compares programs with and without the
+//! feature `parallel`.
+
+#![cfg(feature = "parallel")]
 
 mod nets;
 
 use nets::{D2lNin, Mixed, MixedImage, images, labels};
 use nin::prelude::*;
 
-/// Runs `f` with this many threads, where there are threads.
+/// Runs `f` with this many threads.
 fn with_threads<R>(count: usize, f: impl FnOnce() -> R) -> R {
-    #[cfg(feature = "parallel")]
-    return nin::Threads::new(count).install(f);
-    #[cfg(not(feature = "parallel"))]
-    {
-        let _ = count;
-        f()
-    }
+    nin::Threads::new(count).install(f)
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {
@@ -97,20 +94,5 @@ fn large_images_give_the_same_bits_in_any_batch_and_for_any_number_of_threads() 
     let alone = with_threads(1, run);
     for threads in [2, 3] {
         assert!(with_threads(threads, run) == alone, "{threads} threads");
-    }
-}
-
-/// Run with `NIN_BITS=file` once with the feature `parallel` and once without: the first run writes what
-/// the second must find.
-#[test]
-fn the_feature_parallel_changes_no_bit() {
-    let net = with_threads(2, sgd);
-    let mut values = net.parameters().to_vec();
-    values.extend(net.forward_batch(&images(5)).as_flattened());
-    let found: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let Some(path) = std::env::var_os("NIN_BITS") else { return };
-    match std::fs::read(&path) {
-        Ok(expected) => assert!(found == expected, "other bits than those in {path:?}"),
-        Err(_) => std::fs::write(&path, found).expect("the file can be written"),
     }
 }

@@ -74,6 +74,12 @@ impl Context {
         1
     }
 
+    /// How often a worker has taken part in something.
+    #[cfg(feature = "parallel")]
+    pub(crate) fn helpers(&self) -> usize {
+        self.threads.as_ref().map_or(0, Threads::helpers)
+    }
+
     /// Calls `task(0)` to `task(tasks - 1)`, each once, in any order, on any of the threads.
     ///
     /// `work` is the number of multiply-adds (or of elements moved) in all: below the cost of a

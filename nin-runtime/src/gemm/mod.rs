@@ -221,8 +221,7 @@ impl<T: Operand> Gemm<'_, T> {
         }
     }
 
-    /// The loop over rows, in tiles of nearly equal height: five and four rows use the registers
-    /// better than six and three.
+    /// The loop over rows.
     #[inline(always)]
     unsafe fn rows<S: Simd, const P: usize, const UNIT_K: bool, const GATES: bool>(
         &self,
@@ -235,10 +234,8 @@ impl<T: Operand> Gemm<'_, T> {
             // The last and lowest tile is a row short and has registers left for the sums of columns.
             let short = !UNIT_K && !self.column_sums.is_null() && row + 1 == outer;
             let rows = inner + usize::from(short);
-            let tiles = rows.div_ceil(S::TILE_ROWS[P - 1]).max(1);
-            // So many tiles are a row taller than the others.
-            let (height, taller) = (rows / tiles, rows % tiles);
-            let lower = tiles - taller - usize::from(short);
+            let [(taller, _), (lower, height)] = tiles(rows, S::TILE_ROWS[P - 1]);
+            let lower = lower - usize::from(short);
             let first_lower = taller * (height + 1);
             // SAFETY: rows and panels are in range, so the caller's promise holds.
             unsafe {
@@ -262,6 +259,16 @@ impl<T: Operand> Gemm<'_, T> {
             }
         }
     }
+}
+
+/// Shares rows between tiles of at most so many, nearly equal in height: five and four rows use the registers better
+/// than six and three. How many there are of the taller ones, and their height, and the same of the others, of which
+/// there is one at least.
+#[inline(always)]
+fn tiles(rows: usize, most: usize) -> [(usize, usize); 2] {
+    let tiles = rows.div_ceil(most).max(1);
+    let (height, taller) = (rows / tiles, rows % tiles);
+    [(taller, height + 1), (tiles - taller, height)]
 }
 
 /// Rows from which on tiles are three or four panels wide. Fewer are so rare that tiles for them would only make

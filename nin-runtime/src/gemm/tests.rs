@@ -128,3 +128,20 @@ fn a_transposed_operand_accumulates_and_columns_are_summed() {
         }
     }
 }
+
+/// Three and four panels at a time take AVX-512 to be computed, but not to be shared out.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn tiles_have_all_rows_and_wide_ones_have_enough() {
+    type S = crate::simd::Avx512;
+    for (panels, rows) in (1..10).flat_map(|panels| (0..200).map(move |rows| (panels, rows))) {
+        let width = width::<S>(panels, rows);
+        let most = S::TILE_ROWS[width - 1];
+        let tiles = tiles(rows, most);
+        assert_eq!(tiles.iter().map(|(count, height)| count * height).sum::<usize>(), rows);
+        for (_, height) in tiles.into_iter().filter(|(count, _)| *count > 0) {
+            assert!(height <= most, "{rows} rows of {panels} panels");
+            assert!(width < 3 || height >= LEAST_WIDE, "{rows} rows of {panels} panels");
+        }
+    }
+}

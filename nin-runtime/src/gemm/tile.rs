@@ -91,7 +91,7 @@ unsafe fn tile<
     let prefetch = Prefetch::<R, P, UNIT_K>::new(gemm, c_offset);
     // SAFETY: the caller vouches for every address that counts and strides give.
     unsafe {
-        let mut sums = Sums::<S, R, P, UNIT_K, COLUMN_SUMS> {
+        let mut sums = Sums::<S, R> {
             rows: [[simd.splat(0.0); MAX_VECTORS]; R],
             columns: [simd.splat(0.0); MAX_VECTORS],
         };
@@ -144,23 +144,23 @@ unsafe fn tile<
                         ahead.make::<S, UNIT_K>(simd);
                     }
                 } else if P > 1 {
-                    run = match to_come.checked_sub(prefetch.last) {
+                    run = match to_come.checked_sub(prefetch.last()) {
                         Some(quiet @ 1..) => left.min(quiet),
                         _ => left.min(LINE),
                     };
                 }
-                if P > 1 && to_come <= prefetch.last {
+                if P > 1 && to_come <= prefetch.last() {
                     prefetch.share(simd, gemm, to_come);
                 }
                 // As many turns as are written out, and what is left.
                 let long = if R * vectors >= TALL { run / unroll } else { 0 };
                 for _ in 0..long {
                     for _ in 0..unroll {
-                        operands.multiply(simd, &mut sums);
+                        operands.multiply::<S, R, P, UNIT_K, COLUMN_SUMS>(simd, &mut sums);
                     }
                 }
                 for _ in 0..run - long * unroll {
-                    operands.multiply(simd, &mut sums);
+                    operands.multiply::<S, R, P, UNIT_K, COLUMN_SUMS>(simd, &mut sums);
                 }
                 to_come -= run;
                 left -= run;
@@ -233,7 +233,7 @@ const fn column<S: Simd>(j: usize, panel: usize) -> usize {
 }
 
 /// The sums of a tile.
-struct Sums<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, const COLUMN_SUMS: bool> {
+struct Sums<S: Simd, const R: usize> {
     rows: [[S::V; MAX_VECTORS]; R],
     columns: [S::V; MAX_VECTORS],
 }
@@ -261,7 +261,7 @@ impl<T: Operand> Operands<T> {
     >(
         &mut self,
         simd: S,
-        sums: &mut Sums<S, R, P, UNIT_K, COLUMN_SUMS>,
+        sums: &mut Sums<S, R>,
     ) {
         let vectors = P * PANEL / S::LANES;
         // SAFETY: the caller vouches for the addresses.
@@ -370,8 +370,6 @@ impl Requests {
 struct Prefetch<const R: usize, const P: usize, const UNIT_K: bool> {
     /// The matrices that are asked for: `C`, or both.
     matrices: usize,
-    /// How many products are still to come when the first share is asked for.
-    last: usize,
     /// The first element of the sums' lines.
     c: usize,
 }
@@ -384,16 +382,20 @@ impl<const R: usize, const P: usize, const UNIT_K: bool> Prefetch<R, P, UNIT_K> 
             (_, Step::Gate) => 2,
             _ => 1,
         };
-        Self { matrices, last: matrices * P * LINE, c }
+        Self { matrices, c }
     }
 
-    /// Asks for all.
+    /// How many products are still to come when the first share is asked for.
+    #[inline(always)]
+    const fn last(&self) -> usize {
+        self.matrices * P * LINE
+    }
+
+    /// Asks for all of one panel.
     #[inline(always)]
     fn all<S: Simd, T: Operand>(&self, simd: S, gemm: &Gemm<'_, T>) {
         for matrix in 0..self.matrices {
-            for turn in 0..P {
-                self.ask(simd, gemm, matrix == 0, turn);
-            }
+            self.ask(simd, gemm, matrix == 0, 0);
         }
     }
 

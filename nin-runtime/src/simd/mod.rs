@@ -29,6 +29,8 @@ pub(crate) use denormals::FlushDenormals;
 pub(crate) use element::{Convert, as_f32, as_f32_mut, convert};
 pub use element::{Element, Format, kept, kept_mut};
 pub use isa::Isa;
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(crate) use x86::Avx512;
 
 use core::ops::{Add, Mul, Sub};
 

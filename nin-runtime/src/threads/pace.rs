@@ -27,7 +27,7 @@ impl Pace {
         let cx = Context::current();
         #[cfg(feature = "parallel")]
         if cx.threads() > 1 {
-            return self.trials.run(|alone| match alone {
+            return self.trials.run(&cx, |alone| match alone {
                 true => part(&Context::sequential(cx.isa())),
                 false => part(&cx),
             });
@@ -38,6 +38,7 @@ impl Pace {
 
 #[cfg(feature = "parallel")]
 mod trials {
+    use super::Context;
     use std::ops::RangeInclusive;
     use std::time::{Duration, Instant};
 
@@ -45,9 +46,11 @@ mod trials {
     const TRIES: usize = 6;
     /// Passes before them that do not count, since they find memory in other caches: at least, and at most.
     const UNSETTLED: RangeInclusive<usize> = 1..=64;
-    /// The time within which workers that were asleep are awake: it takes some work that they miss until somebody
-    /// wakes them.
+    /// The time of shared passes that do not count since some workers may still be waking.
     const WAKING: Duration = Duration::from_millis(1);
+    /// The time of shared passes for which a trial waits until a worker takes part. It takes some work that they miss
+    /// until somebody wakes them, and a system may let them wait for a processor for milliseconds.
+    const PATIENCE: Duration = Duration::from_millis(20);
     /// Passes from one trial to the next: few at first, since something else may have disturbed the first trial,
     /// then twice as many each time that the outcome is the same, until trials cost less than a hundredth of the
     /// time.
@@ -71,29 +74,38 @@ mod trials {
         tried: bool,
         images: usize,
         time: Duration,
+        /// Whether a worker took part in it.
+        helped: bool,
+        /// The time of the trial's shared passes in which none did.
+        missed: Duration,
     }
 
     impl Trials {
         /// Starts the next pass, and takes note of the last one.
         pub(super) fn start(&mut self, images: usize) {
             if self.tried && !self.time.is_zero() {
-                let (tries, settling) = match self.runs_alone {
-                    true => (&mut self.alone, Duration::ZERO),
-                    false => (&mut self.shared, WAKING),
-                };
-                tries.add(self.time, self.images, settling);
+                if self.runs_alone {
+                    self.alone.add(self.time, self.images, Duration::ZERO);
+                } else if self.helped || self.missed >= PATIENCE {
+                    self.shared.add(self.time, self.images, WAKING);
+                } else {
+                    self.missed += self.time;
+                }
             }
             let way = self.next();
             self.tried = way.is_some();
             self.runs_alone = way.unwrap_or_else(|| self.alone_is_quicker());
-            (self.images, self.time) = (images, Duration::ZERO);
+            (self.images, self.time, self.helped) = (images, Duration::ZERO, false);
         }
 
         /// Calls a part of the pass, saying whether it runs alone.
-        pub(super) fn run<R>(&mut self, part: impl FnOnce(bool) -> R) -> R {
-            let start = self.tried.then(Instant::now);
+        pub(super) fn run<R>(&mut self, cx: &Context, part: impl FnOnce(bool) -> R) -> R {
+            let start = self.tried.then(|| (Instant::now(), cx.helpers()));
             let result = part(self.runs_alone);
-            self.time += start.map_or(Duration::ZERO, |start| start.elapsed());
+            if let Some((start, helpers)) = start {
+                self.time += start.elapsed();
+                self.helped |= cx.helpers() != helpers;
+            }
             result
         }
 
@@ -189,9 +201,15 @@ mod trials {
                 trials.start(1);
                 alone += usize::from(trials.runs_alone);
                 let micros = if trials.runs_alone { times.0 } else { times.1 };
-                trials.time = Duration::from_micros(micros);
+                finish(trials, micros);
             }
             alone
+        }
+
+        /// Ends a pass that took so many microseconds, and that a worker shared unless it ran alone.
+        fn finish(trials: &mut Trials, micros: u64) {
+            trials.time = Duration::from_micros(micros);
+            trials.helped = !trials.runs_alone;
         }
 
         #[test]
@@ -242,9 +260,39 @@ mod trials {
                     (false, 0..15) => 47,
                     (false, _) => 30,
                 };
-                trials.time = Duration::from_micros(micros);
+                finish(&mut trials, micros);
             }
             assert!(!trials.runs_alone);
+        }
+
+        /// How many passes take 45 µs, of so many, if no worker is awake in the first `late` of them.
+        fn slow(passes: usize, late: usize) -> usize {
+            let mut trials = Trials::default();
+            let mut slow = 0;
+            for pass in 0..passes {
+                trials.start(1);
+                let is_slow = trials.runs_alone || pass < late;
+                slow += usize::from(is_slow);
+                trials.time = Duration::from_micros(if is_slow { 45 } else { 30 });
+                trials.helped = !is_slow;
+            }
+            slow
+        }
+
+        #[test]
+        fn passes_in_which_no_worker_took_part_say_nothing_of_sharing() {
+            // The trial begins when the first worker is there, and two passes alone decide.
+            let late = (PATIENCE.as_micros() / 45) as usize;
+            for late in [0, 1, late / 2, late] {
+                assert_eq!(slow(2 * late + FIRST, late), late + UNSETTLED.start() + 2, "{late}");
+            }
+            // Where none ever comes, passes run alone.
+            let mut trials = Trials::default();
+            for _ in 0..2 * late {
+                trials.start(1);
+                trials.time = Duration::from_micros(if trials.runs_alone { 45 } else { 46 });
+            }
+            assert!(trials.runs_alone);
         }
 
         #[test]
@@ -259,20 +307,34 @@ mod trials {
                     (false, _) if pass % 3 == 0 => 40,
                     (false, _) => 63,
                 };
-                trials.time = Duration::from_micros(micros);
+                finish(&mut trials, micros);
             }
             assert!(trials.runs_alone);
         }
 
         #[test]
         fn the_parts_of_a_pass_go_one_way_and_count_together() {
+            let cx = Context::with_threads(crate::simd::Isa::get(), 2);
             let mut trials = Trials::default();
             let mut ways = [0, 0];
+            // In each part a worker takes part.
+            let part = |alone: bool| {
+                let (met, since) = (std::sync::Barrier::new(2), Instant::now());
+                let wait = |_| {
+                    met.wait();
+                };
+                if !alone {
+                    cx.for_each(2, usize::MAX, wait);
+                }
+                while since.elapsed().is_zero() {}
+                alone
+            };
             for _ in 0..FIRST {
                 trials.start(1);
-                let alone = trials.run(|alone| alone);
+                let alone = trials.run(&cx, part);
                 let first = trials.time;
-                assert_eq!(trials.run(|alone| alone), alone);
+                assert!(alone || trials.helped || !trials.tried);
+                assert_eq!(trials.run(&cx, part), alone);
                 assert!(trials.time > first || trials.time.is_zero());
                 ways[usize::from(alone)] += 1;
             }
@@ -287,7 +349,7 @@ mod trials {
                 let images = if trials.shared.are_made() { 16 } else { 1 };
                 trials.start(images);
                 let micros = if trials.runs_alone { 100 } else { 300 };
-                trials.time = Duration::from_micros(micros) * images as u32;
+                finish(&mut trials, micros * images as u64);
             }
             assert!(trials.alone_is_quicker());
         }

@@ -70,6 +70,11 @@ impl Threads {
         self.0.workers.len() + 1
     }
 
+    /// How often workers have entered jobs.
+    pub(super) fn helpers(&self) -> usize {
+        self.0.shared.entries.0.load(Ordering::Relaxed)
+    }
+
     pub(super) fn current() -> Self {
         static GLOBAL: OnceLock<Threads> = OnceLock::new();
         INSTALLED
@@ -213,6 +218,8 @@ struct Shared {
     shares: Vec<Apart<Taken>>,
     /// Whether a thread has opened a job.
     busy: Apart<AtomicBool>,
+    /// How often workers have entered jobs.
+    entries: Apart<AtomicUsize>,
     panicked: AtomicBool,
     /// Workers whose threads have come to life.
     started: AtomicUsize,
@@ -235,6 +242,7 @@ impl Shared {
             }),
             shares: std::iter::repeat_with(Apart::default).take(threads).collect(),
             busy: Apart::default(),
+            entries: Apart::default(),
             panicked: AtomicBool::new(false),
             started: AtomicUsize::new(0),
             sleepers: Sleepers::new(),
@@ -283,6 +291,7 @@ impl Shared {
         let mut last = 0;
         while let Some(number) = self.wait_for_job(last) {
             last = number;
+            self.entries.0.fetch_add(1, Ordering::Relaxed);
             // SAFETY: this worker is inside an open job, so nobody writes.
             let job = unsafe { *self.board.0.job.get() };
             let _mode = job.mode.enter();

@@ -51,9 +51,8 @@ mod trials {
     /// The time of shared passes for which a trial waits until a worker takes part. It takes some work that they miss
     /// until somebody wakes them, and a system may let them wait for a processor for milliseconds.
     const PATIENCE: Duration = Duration::from_millis(20);
-    /// Passes from one trial to the next: few at first, since something else may have disturbed the first trial,
-    /// then twice as many each time that the outcome is the same, until trials cost less than a hundredth of the
-    /// time.
+    /// Passes from one trial to the next: few after a new outcome, since something may have disturbed the trial, then
+    /// twice as many each time that the outcome is the same, until trials cost less than a hundredth of the time.
     const PERIODS: RangeInclusive<usize> = 100..=1600;
     /// The time that an image takes where hand-overs cannot decide.
     const LONG: Duration = Duration::from_millis(2);
@@ -89,12 +88,18 @@ mod trials {
                 } else if self.helped || self.missed >= PATIENCE {
                     self.shared.add(self.time, self.images, WAKING);
                 } else {
+                    // The trial has not begun.
                     self.missed += self.time;
+                    self.passes -= 1;
                 }
             }
             let way = self.next();
             self.tried = way.is_some();
             self.runs_alone = way.unwrap_or_else(|| self.alone_is_quicker());
+            if !self.tried && self.runs_alone != self.was_alone {
+                // A new outcome may be due to a disturbance, and is soon looked at again.
+                self.period = *PERIODS.start();
+            }
             (self.images, self.time, self.helped) = (images, Duration::ZERO, false);
         }
 
@@ -111,7 +116,7 @@ mod trials {
 
         /// Whether the next pass is to be tried alone, if it is to be tried.
         fn next(&mut self) -> Option<bool> {
-            if self.passes == self.period {
+            if self.passes >= self.period {
                 let alone = self.alone_is_quicker();
                 let (first, last) = PERIODS.into_inner();
                 let same = alone == self.was_alone;
@@ -218,7 +223,8 @@ mod trials {
             assert_eq!(alone(&mut trials, FIRST, (45, 63)), FIRST - shared(63));
             assert_eq!(alone(&mut trials, FIRST, (45, 31)), UNSETTLED.start() + 2);
             assert_eq!(alone(&mut trials, FIRST, (45, 44)), ALONE, "nearly as quick");
-            assert_eq!(alone(&mut trials, 2 * FIRST, (45, 46)), 2 * FIRST - shared(46));
+            // A new outcome is tried again after as many passes as the first one.
+            assert_eq!(alone(&mut trials, 2 * FIRST, (45, 46)), 2 * (FIRST - shared(46)));
         }
 
         #[test]
@@ -238,6 +244,19 @@ mod trials {
                 trials.period == FIRST
             });
             assert!(changed);
+        }
+
+        #[test]
+        fn one_outcome_unlike_many_before_is_soon_looked_at_again() {
+            let mut trials = Trials::default();
+            while trials.period < *PERIODS.end() {
+                alone(&mut trials, 1, (45, 31));
+            }
+            // A disturbance, for as long as the trial lasts.
+            while !trials.runs_alone || trials.tried {
+                alone(&mut trials, 1, (45, 63));
+            }
+            assert!(alone(&mut trials, 10 * FIRST, (45, 31)) <= FIRST + 2 * ALONE);
         }
 
         #[test]
@@ -284,11 +303,11 @@ mod trials {
             // The trial begins when the first worker is there, and two passes alone decide.
             let late = (PATIENCE.as_micros() / 45) as usize;
             for late in [0, 1, late / 2, late] {
-                assert_eq!(slow(2 * late + FIRST, late), late + UNSETTLED.start() + 2, "{late}");
+                assert_eq!(slow(late + FIRST, late), late + UNSETTLED.start() + 2, "{late}");
             }
             // Where none ever comes, passes run alone.
             let mut trials = Trials::default();
-            for _ in 0..2 * late {
+            for _ in 0..late + FIRST / 2 {
                 trials.start(1);
                 trials.time = Duration::from_micros(if trials.runs_alone { 45 } else { 46 });
             }

@@ -349,11 +349,10 @@ impl WeightPart<'_> {
         ahead: &mut Ahead<'_>,
     ) {
         let ci = padded(self.input_channels);
-        let dy = &dy[self.channels.clone()];
         let sums = self.sums.chunks_exact_mut(ci);
-        for ((sums, bits), dy) in sums.zip(self.bits.channels()).zip(dy) {
+        for ((sums, bits), channel) in sums.zip(self.bits.channels()).zip(self.channels.clone()) {
             ahead.ask(s, self.dy_row, &self.channels);
-            let values = Values { start: dy, step: self.dy_row };
+            let values = Values { start: dy[channel..].as_ptr(), step: self.dy_row };
             let to = sums[panel * PANEL..(panel + P) * PANEL].as_mut_ptr();
             // SAFETY: the caller's promise.
             unsafe { rows.sum::<S, P>(s, (&bits, values), accumulate, None, to) };

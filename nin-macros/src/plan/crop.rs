@@ -40,7 +40,7 @@ fn reads(layer: &Layer) -> Shape {
                 ..input
             }
         }
-        Op::Dropout { .. } => Shape { c: input.c, ..output },
+        Op::Dropout { .. } => output,
         Op::GlobalAvgPool => input,
     }
 }
@@ -84,7 +84,7 @@ mod tests {
     fn padding_is_not_read() {
         let layers = "input(1, 9, 9), conv(4, kernel = 1), conv(4, kernel = 3, padding = 1)";
         assert_eq!(sizes(layers)[1], [(9, 9), (9, 9)]);
-        // The last two of eleven windows lie on the padding, as do the first.
+        // The first of two windows lies on the padding, and the second ends with the sixth row.
         let layers =
             "input(1, 7, 7), conv(4, kernel = 1), conv(4, kernel = 2, stride = 9, padding = 5)";
         assert_eq!(sizes(layers)[1], [(6, 6), (2, 2)]);

@@ -8,11 +8,13 @@ use nin::{Image, Sgd};
 const IMAGES: usize = 12;
 
 fn main() -> Result<(), nin::Error> {
-    let image = |i: usize| Image::from_fn(|_, y, x| ((i * 29 + y * 31 + x * 17) % 97) as f32 / 96.0);
+    let image =
+        |i: usize| Image::from_fn(|_, y, x| ((i * 29 + y * 31 + x * 17) % 97) as f32 / 96.0);
     let images: Vec<Box<Image<1, 28, 28>>> = (0..IMAGES).map(image).collect();
     let labels: Vec<u8> = (0..IMAGES as u8).map(|i| i % 3).collect();
     let mut net = SmallNin::new(1);
-    let mut trainer = SmallNin::trainer::<IMAGES>(Sgd::new(0.05), 1);
+    let sgd = Sgd::new(0.02).momentum(0.9).weight_decay(1e-3);
+    let mut trainer = SmallNin::trainer::<IMAGES>(sgd, 1);
     let first = trainer.step(&mut net, &images, &labels)?;
     let mut last = first;
     for _ in 0..20 {

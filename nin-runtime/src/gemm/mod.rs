@@ -194,6 +194,11 @@ impl Kernel for Transposed<'_> {
 }
 
 impl<T: Operand> Gemm<'_, T> {
+    /// Products of one sum.
+    fn products(&self) -> usize {
+        self.sum.iter().map(|axis| axis.count).product()
+    }
+
     /// The loop over panels, outermost, so that those of `B` stay in the nearest cache while
     /// all rows of `A` pass.
     #[inline(always)]
@@ -242,7 +247,7 @@ impl<T: Operand> Gemm<'_, T> {
                 for (inner, count, height) in
                     [(0, taller, height + 1), (first_lower, lower, height)]
                 {
-                    let first = tile::Place { outer: row, inner, panel };
+                    let first = tile::Place::new(self, (row, inner), panel);
                     tile::run::<S, T, P, UNIT_K, GATES, false>(
                         simd,
                         self,
@@ -252,7 +257,7 @@ impl<T: Operand> Gemm<'_, T> {
                     );
                 }
                 if short {
-                    let last = tile::Place { outer: row, inner: inner + 1 - height, panel };
+                    let last = tile::Place::new(self, (row, inner + 1 - height), panel);
                     let one = (1, height - 1);
                     tile::run::<S, T, P, UNIT_K, GATES, true>(simd, self, last, one, ahead);
                 }

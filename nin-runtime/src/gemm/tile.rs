@@ -1,19 +1,42 @@
 //! The register tile: `R` rows of `C` by `P` panels, all sums in registers.
 
-use super::{Finish, Gemm, LEAST_WIDE, Near, Operand, Output, Step, width};
+use super::{Axis, Finish, Gemm, LEAST_WIDE, Near, Operand, Output, Step, width};
 use crate::simd::{LINE, PANEL, Simd, Vector};
 use core::ops::Range;
 
-/// Where a tile stands: its first row and panel.
+/// Where a tile stands: its first row of `A`, where its first sum goes in `C`, and its first panel.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
-    pub(super) outer: usize,
-    pub(super) inner: usize,
-    pub(super) panel: usize,
+    a: *const f32,
+    c: usize,
+    panel: usize,
+}
+
+impl Place {
+    /// The tile that starts with row `(outer, inner)`.
+    #[inline(always)]
+    pub(super) fn new<T>(gemm: &Gemm<'_, T>, (outer, inner): (usize, usize), panel: usize) -> Self {
+        let output = gemm.output;
+        Self {
+            a: gemm.a.wrapping_add(outer * gemm.a_rows.0 + inner * gemm.a_rows.1),
+            c: outer * output.outer + inner * output.row + panel * output.panel,
+            panel,
+        }
+    }
+
+    /// The place so many rows further down.
+    #[inline(always)]
+    fn below<T>(self, gemm: &Gemm<'_, T>, rows: usize) -> Self {
+        let (a, c) = (rows * gemm.a_rows.1, rows * gemm.output.row);
+        Self { a: self.a.wrapping_add(a), c: self.c + c, ..self }
+    }
 }
 
 /// Vectors that the widest tile has to a row; tiles with fewer leave the rest unused.
 const MAX_VECTORS: usize = 4;
+
+/// As many as the widest tile has columns; they are zeros in every format.
+const ZEROS: &[f32; 4 * PANEL] = &[0.0; 4 * PANEL];
 
 /// Rows that one pointer stands for. The address of each is the pointer and 0, 1 or 2 times the distance between
 /// rows, which takes two registers for all pointers.
@@ -46,18 +69,25 @@ pub(super) unsafe fn run<
     (count, height): (usize, usize),
     ahead: &mut Requests,
 ) {
+    let [outer, middle, _] = gemm.sum;
+    let asks_for_c = P > 1 && gemm.near != Near::AAndC;
+    let is_plain = outer.count * middle.count == 1
+        && !(asks_for_a::<T, UNIT_K>(gemm, first.panel) || asks_for_c || ahead.are_left());
     macro_rules! heights {
         ($($rows:literal)*) => {
             match height {
                 $($rows if $rows <= S::TILE_ROWS[P - 1] - usize::from(COLUMN_SUMS)
                     && (P < 3 || $rows >= LEAST_WIDE || COLUMN_SUMS) =>
                 {
-                    for i in 0..count {
-                        let at = Place { inner: first.inner + i * $rows, ..first };
+                    let mut at = first;
+                    for _ in 0..count {
                         // SAFETY: the caller's promise.
                         unsafe {
-                            tile::<S, T, $rows, P, UNIT_K, GATES, COLUMN_SUMS>(simd, gemm, at, ahead);
+                            tile::<S, T, $rows, P, UNIT_K, GATES, COLUMN_SUMS>(
+                                simd, gemm, at, is_plain, ahead,
+                            );
                         }
+                        at = at.below(gemm, $rows);
                     }
                 },)*
                 _ => assert!(count * height == 0, "tiles of {height} rows"),
@@ -67,6 +97,14 @@ pub(super) unsafe fn run<
     heights!(1 2 3 4 5 6 7 8 9 10);
 }
 
+/// Whether a tile asks for the next one's rows of `A`: those of the first panels read them from afar, and leave them in
+/// the second cache for the others.
+#[inline(always)]
+fn asks_for_a<T, const UNIT_K: bool>(gemm: &Gemm<'_, T>, panel: usize) -> bool {
+    UNIT_K && panel == 0 && gemm.near == Near::Neither
+}
+
+/// Computes one tile. It is plain if its sums are one line of products that nothing is asked for with, as most are.
 #[expect(clippy::needless_range_loop, reason = "j is a tile's vector throughout")]
 #[inline(always)]
 unsafe fn tile<
@@ -81,103 +119,113 @@ unsafe fn tile<
     simd: S,
     gemm: &Gemm<'_, T>,
     at: Place,
+    is_plain: bool,
     ahead: &mut Requests,
 ) {
     let vectors = P * PANEL / S::LANES;
     let output = gemm.output;
-    let c_offset = at.outer * output.outer + at.inner * output.row + at.panel * output.panel;
-    let c_at = |i: usize, j: usize| c_offset + i * output.row + column::<S>(j, output.panel);
+    let c_at = |i: usize, j: usize| at.c + i * output.row + column::<S>(j, output.panel);
 
-    let prefetch = Prefetch::<R, P, UNIT_K>::new(gemm, c_offset);
+    let prefetch = Prefetch::<R, P, UNIT_K, GATES>::new(gemm, at.c);
     // SAFETY: the caller vouches for every address that counts and strides give.
     unsafe {
         let mut sums = Sums::<S, R> {
             rows: [[simd.splat(0.0); MAX_VECTORS]; R],
             columns: [simd.splat(0.0); MAX_VECTORS],
         };
+        let Finish { step, operand } = gemm.finish;
+        if UNIT_K && !GATES {
+            // Without a bias zeros are read in its place, so that there is one way for both.
+            let has_bias = matches!(step, Step::Bias | Step::BiasAndRelu);
+            let bias = operand.wrapping_add(at.panel * PANEL);
+            let bias = if has_bias { bias } else { ZEROS.as_ptr().cast() };
+            for row in &mut sums.rows {
+                for j in 0..vectors {
+                    row[j] = T::load(simd, bias.add(j * S::LANES));
+                }
+            }
+        }
         let [outer, middle, inner] = gemm.sum;
-        let mut a = gemm.a.add(at.outer * gemm.a_rows.0 + at.inner * gemm.a_rows.1);
-        let mut b = gemm.b.add(at.panel * gemm.b_panel);
         let a_row = if UNIT_K { gemm.a_rows.1 } else { 1 };
         let (a_step, b_step) = if UNIT_K { (1, PANEL) } else { (inner.a, inner.b) };
+        let mut operands = Operands {
+            a: core::array::from_fn(|i| at.a.wrapping_add(i * REACH * a_row)),
+            a_row,
+            a_step,
+            b: gemm.b.add(at.panel * gemm.b_panel),
+            b_panel: gemm.b_panel,
+            b_step,
+        };
         // Where operands' steps are not known, the address of each turn takes registers.
         let unroll = if UNIT_K { S::UNROLL } else { S::UNROLL.div_ceil(2) };
-        let has_gaps = a_row > inner.count.next_multiple_of(LINE);
-        let asks = ahead.are_left();
-        // The first panels' tiles read `A` from afar, and leave it in the second cache for the others.
-        let asks_for_a = UNIT_K && at.panel == 0 && gemm.near == Near::Neither;
-        let asks_by_line = asks || asks_for_a;
         if P == 1 {
             prefetch.all(simd, gemm);
         }
-        let mut to_come = outer.count * middle.count * inner.count;
-        let (mut middle_left, mut start) = (middle.count, (a, b));
+        let mut to_come = gemm.products();
+        let (mut left, mut middle_left) = (inner.count, middle.count);
         while to_come > 0 {
-            let next = a.wrapping_add(R * a_row);
-            let mut operands = Operands {
-                a: core::array::from_fn(|i| a.wrapping_add(i * REACH * a_row)),
-                a_row,
-                a_step,
-                b,
-                b_panel: gemm.b_panel,
-                b_step,
-            };
-            let mut left = inner.count;
-            loop {
+            let mut run = left;
+            if !is_plain {
+                let asks = ahead.are_left();
+                let asks_for_a = asks_for_a::<T, UNIT_K>(gemm, at.panel);
                 // Where nothing is asked for with each line, runs are long.
-                let mut run = left;
-                if asks_by_line {
+                if asks || asks_for_a {
                     run = left.min(LINE);
-                    let done = inner.count - left;
-                    if asks_for_a && done < a_row {
-                        // The next tile's lines, so that they are near when it starts: in the order in which they
-                        // lie, if its rows leave no gaps.
-                        let (start, step) = if has_gaps { (done, a_row) } else { (done * R, LINE) };
-                        let mut line = next.wrapping_add(start);
-                        for _ in 0..R {
-                            line = simd.afresh(line);
-                            simd.prefetch(line);
-                            line = line.wrapping_add(step);
-                        }
-                    }
-                    if asks {
-                        ahead.make::<S, UNIT_K>(simd);
-                    }
                 } else if P > 1 {
                     run = match to_come.checked_sub(prefetch.last()) {
                         Some(quiet @ 1..) => left.min(quiet),
                         _ => left.min(LINE),
                     };
                 }
+                let done = inner.count - left;
+                if asks_for_a && done < a_row {
+                    // The next tile's lines, so that they are near when it starts: in the order in which they lie, if
+                    // its rows leave no gaps.
+                    let has_gaps = a_row > inner.count.next_multiple_of(LINE);
+                    let (skip, step) = if has_gaps { (0, a_row) } else { (done * (R - 1), LINE) };
+                    let mut line = operands.a[0].wrapping_add(R * a_row + skip);
+                    for _ in 0..R {
+                        line = simd.afresh(line);
+                        simd.prefetch(line);
+                        line = line.wrapping_add(step);
+                    }
+                }
+                if asks {
+                    ahead.make::<S, UNIT_K>(simd);
+                }
                 if P > 1 && to_come <= prefetch.last() {
                     prefetch.share(simd, gemm, to_come);
                 }
-                // As many turns as are written out, and what is left.
-                let long = if R * vectors >= TALL { run / unroll } else { 0 };
-                for _ in 0..long {
-                    for _ in 0..unroll {
-                        operands.multiply::<S, R, P, UNIT_K, COLUMN_SUMS>(simd, &mut sums);
-                    }
-                }
-                for _ in 0..run - long * unroll {
+            }
+            // As many turns as are written out, and what is left.
+            let long = if R * vectors >= TALL { run / unroll } else { 0 };
+            for _ in 0..long {
+                for _ in 0..unroll {
                     operands.multiply::<S, R, P, UNIT_K, COLUMN_SUMS>(simd, &mut sums);
                 }
-                to_come -= run;
-                left -= run;
-                if left == 0 {
-                    break;
+                if S::UNROLL > 1 {
+                    operands.pin::<S, R>(simd);
                 }
             }
+            for _ in 0..run - long * unroll {
+                operands.multiply::<S, R, P, UNIT_K, COLUMN_SUMS>(simd, &mut sums);
+            }
+            to_come -= run;
             if to_come == 0 {
                 break;
             }
-            middle_left -= 1;
-            if middle_left > 0 {
-                (a, b) = (a.add(middle.a), b.add(middle.b));
-            } else {
-                start = (start.0.add(outer.a), start.1.add(outer.b));
-                (a, b) = start;
-                middle_left = middle.count;
+            left -= run;
+            if left == 0 {
+                left = inner.count;
+                // From where this loop ended to where the next one starts.
+                let (mut a, mut b) = from_end(inner, middle);
+                middle_left -= 1;
+                if middle_left == 0 {
+                    middle_left = middle.count;
+                    let (outer_a, outer_b) = from_end(middle, outer);
+                    (a, b) = (a.wrapping_add(outer_a), b.wrapping_add(outer_b));
+                }
+                operands.step(a, b);
             }
         }
 
@@ -199,15 +247,10 @@ unsafe fn tile<
                 }
             };
         }
-        // What is added comes last: sums that start at zero wait for nothing.
-        let Finish { step, operand } = gemm.finish;
-        let bias = |j: usize| T::load(simd, operand.add(at.panel * PANEL + j * S::LANES));
         match step {
-            // One loop for both, since the stores of all tiles are much of a program.
-            Step::Bias | Step::BiasAndRelu if UNIT_K && !GATES => {
-                let relu = step == Step::BiasAndRelu;
-                let least = simd.splat(if relu { 0.0 } else { f32::NEG_INFINITY });
-                store!(|sum, at, j| simd.max(least, sum + bias(j)));
+            Step::BiasAndRelu if UNIT_K && !GATES => {
+                let zero = simd.splat(0.0);
+                store!(|sum, at, j| simd.max(zero, sum));
             }
             Step::Gate if GATES => {
                 store!(|sum, at, j| simd.gate(T::load(simd, operand.add(at)), sum));
@@ -224,6 +267,14 @@ unsafe fn tile<
             _ => store!(|sum, at, j| sum),
         }
     }
+}
+
+/// How far the operands move, modulo the size of memory, from where a loop ended to its start in the next turn of the
+/// loop around it.
+#[inline(always)]
+const fn from_end(inner: Axis, outer: Axis) -> (usize, usize) {
+    let (a, b) = (inner.count * inner.a, inner.count * inner.b);
+    (outer.a.wrapping_sub(a), outer.b.wrapping_sub(b))
 }
 
 /// Where vector `j` of a row stands in panels that are `panel` elements apart.
@@ -249,6 +300,24 @@ struct Operands<T> {
 }
 
 impl<T: Operand> Operands<T> {
+    /// Moves on. Behind the last turn values may lie outside their allocations.
+    #[inline(always)]
+    fn step(&mut self, a: usize, b: usize) {
+        for row in &mut self.a {
+            *row = row.wrapping_add(a);
+        }
+        self.b = self.b.wrapping_add(b);
+    }
+
+    /// Keeps the compiler from moving other pointers along in a loop, from which it would have to find these at the end.
+    #[inline(always)]
+    fn pin<S: Simd, const R: usize>(&mut self, simd: S) {
+        for row in &mut self.a[..R.div_ceil(REACH)] {
+            *row = simd.afresh(*row);
+        }
+        self.b = simd.afresh(self.b);
+    }
+
     /// Adds the products of a row of `B` and what it meets of `A`, and goes on to the next ones.
     #[expect(clippy::needless_range_loop, reason = "i and j are a tile's rows and columns")]
     #[inline(always)]
@@ -295,9 +364,7 @@ impl<T: Operand> Operands<T> {
                 }
             }
         }
-        // Behind the last turn they may lie outside their allocations.
-        self.a = self.a.map(|a| a.wrapping_add(self.a_step));
-        self.b = self.b.wrapping_add(self.b_step);
+        self.step(self.a_step, self.b_step);
     }
 }
 
@@ -367,19 +434,21 @@ impl Requests {
 /// when they are used: a share of them is asked for with each of the tile's last runs.
 ///
 /// Lines are asked for in the order in which they lie, since the processor's own prefetches then run ahead.
-struct Prefetch<const R: usize, const P: usize, const UNIT_K: bool> {
+struct Prefetch<const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool> {
     /// The matrices that are asked for: `C`, or both.
     matrices: usize,
     /// The first element of the sums' lines.
     c: usize,
 }
 
-impl<const R: usize, const P: usize, const UNIT_K: bool> Prefetch<R, P, UNIT_K> {
+impl<const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool>
+    Prefetch<R, P, UNIT_K, GATES>
+{
     #[inline(always)]
     fn new<T: Operand>(gemm: &Gemm<'_, T>, c: usize) -> Self {
         let matrices = match (gemm.near, gemm.finish.step) {
             (Near::AAndC, _) => 0,
-            (_, Step::Gate) => 2,
+            (_, Step::Gate) if GATES => 2,
             _ => 1,
         };
         Self { matrices, c }

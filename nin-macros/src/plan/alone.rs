@@ -10,8 +10,8 @@ use crate::net::{Layer, Op};
 /// Pixels from which on a product by direct sums takes as long as reading its weights does not matter.
 const PIXELS: usize = 256;
 
-/// Elements of an image's activations from which on those of several do not fit the second cache: 128 KiB.
-const LARGE: usize = 1 << 15;
+/// Elements of an image's activations from which on those of several take half of the second cache: 64 KiB.
+const LARGE: usize = 1 << 14;
 
 /// How many of the first layers see one image at a time.
 pub(super) fn alone(layers: &[Layer], convs: &[Option<ConvChoice>]) -> usize {

@@ -146,7 +146,7 @@ fn inference_takes_images_alone_as_far_as_they_are_large() {
         ),
         // Fewer pixels, and fewer channels.
         ("N<input(1, 15, 16), conv(999, kernel = 1), global_avg_pool>", 0, 0),
-        ("N<input(1, 16, 16), conv(112, kernel = 1), global_avg_pool>", 0, 0),
+        ("N<input(1, 16, 16), conv(48, kernel = 1), global_avg_pool>", 0, 0),
         ("N<input(1, 99, 99), max_pool(2), conv(4, kernel = 1), global_avg_pool>", 0, 0),
     ] {
         let plan = Plan::new(&net(spec));

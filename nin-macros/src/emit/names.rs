@@ -77,7 +77,8 @@ impl<'a> Names<'a> {
         let axes = self.tiles.keys().flat_map(|tile| [tile.rows, tile.columns]);
         let sizes: BTreeSet<Size> = axes.flat_map(|axis| [axis, axis.last()]).collect();
         let sizes = &sizes | &self.rows;
-        let transforms = sizes.iter().map(|&size| transform_impl(&transform(size), size));
+        let transforms =
+            sizes.iter().map(|&size| transform_impl(&TokenStream::new(), &transform(size), size));
         let tiles = self.tiles.iter().map(|(tile, name)| {
             let tiles = tiles(*tile);
             quote!(type #name = #tiles;)

@@ -8,7 +8,7 @@ use super::rational::Rational;
 use super::{Map, Size, Transform};
 
 /// The type `name` with F(m, r) as its implementation of the runtime's `Transform`; `rt` is in scope.
-pub(crate) fn transform_impl(name: &Ident, size: Size) -> TokenStream {
+pub(crate) fn transform_impl(visibility: &TokenStream, name: &Ident, size: Size) -> TokenStream {
     let transform = Transform::new(size);
     let doc = format!(" {transform}");
     let [m, r, t] = [size.m, size.r, size.tile()].map(Literal::usize_unsuffixed);
@@ -20,7 +20,7 @@ pub(crate) fn transform_impl(name: &Ident, size: Size) -> TokenStream {
     quote! {
         #[doc = #doc]
         #[derive(rt::Clone, rt::Copy)]
-        struct #name;
+        #visibility struct #name;
 
         impl rt::Transform<#m, #r, #t> for #name {
             const SUM: rt::Option<usize> = #sum;
@@ -46,14 +46,15 @@ fn named(name: &str) -> Option<Size> {
     Some(Size { m: m.parse().ok()?, r: r.parse().ok()?, with })
 }
 
-/// The types that are [named](transform_name).
+/// The types that are [named](transform_name), for the whole crate.
 pub(crate) fn transforms(names: TokenStream) -> TokenStream {
     let names = names.into_iter().filter_map(|tree| match tree {
         TokenTree::Ident(name) => Some(name),
         _ => None,
     });
+    let visibility = quote!(pub(crate));
     let types = names.map(|name| match named(&name.to_string()) {
-        Some(size) => transform_impl(&name, size),
+        Some(size) => transform_impl(&visibility, &name, size),
         None => quote!(::core::compile_error!("the transform F(4, 5) is named F4x5");),
     });
     types.collect()
@@ -183,7 +184,10 @@ mod tests {
             }
         };
         let name = Ident::new("F2x3", Span::call_site());
-        assert_eq!(transform_impl(&name, Size::new(2, 3)).to_string(), expected.to_string());
+        assert_eq!(
+            transform_impl(&TokenStream::new(), &name, Size::new(2, 3)).to_string(),
+            expected.to_string()
+        );
     }
 
     #[test]

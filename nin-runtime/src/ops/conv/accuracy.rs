@@ -4,13 +4,11 @@
 
 use super::tests::Case;
 use super::winograd::Tile;
-use super::winograd::tests::{Edged, Square, rt};
+use super::winograd::tests::{FiveAndThree, Four, FourAndTwo, SixAndOne};
 use super::{ConvShape, Order};
 use crate::Context;
 use crate::reference::{Window, rms_error};
 use crate::simd::Isa;
-
-nin_macros::transforms!(F4x3, F5x3, F6x3, F4x5, F4x5With2, F2x5With4);
 
 /// The relative rms error that direct sums of so many products may have: partial sums grow as the root of
 /// their number, and each is rounded to 24 bits.
@@ -165,7 +163,7 @@ fn the_strided_first_layer_keeps_its_budget() {
     for (name, channels) in [("11×11 / 4 of 1", 1), ("11×11 / 4 of 3", 3)] {
         let layer = Layer::new(name, 1, (channels, 96), 224, window, Planar);
         layer.direct();
-        layer.winograd::<Square<F6x3, 6, 3, 8>>();
+        layer.winograd::<SixAndOne>();
     }
 }
 
@@ -173,8 +171,7 @@ fn the_strided_first_layer_keeps_its_budget() {
 fn kernels_of_five_keep_their_budget() {
     let layer = Layer::new("5×5", 1, (96, 256), 26, Window::square(5, 1, 2), ChannelsLast);
     layer.direct();
-    layer.winograd::<Square<F4x5, 4, 5, 8>>();
-    layer.winograd::<Edged<F4x5With2, F2x5With4, 4, 2, 5, 8, 6>>();
+    layer.winograd::<FourAndTwo>();
 }
 
 #[test]
@@ -182,11 +179,11 @@ fn kernels_of_three_keep_their_budget() {
     let window = Window::square(3, 1, 1);
     let layer = Layer::new("3×3", 2, (256, 384), 12, window, ChannelsLast);
     layer.direct();
-    layer.winograd::<Square<F4x3, 4, 3, 6>>();
-    layer.winograd::<Square<F6x3, 6, 3, 8>>();
+    layer.winograd::<Four>();
+    layer.winograd::<SixAndOne>();
     let layer = Layer::new("3×3 to classes", 4, (384, 10), 5, window, ChannelsLast);
     layer.direct();
-    layer.winograd::<Square<F5x3, 5, 3, 7>>();
+    layer.winograd::<FiveAndThree>();
 }
 
 #[test]

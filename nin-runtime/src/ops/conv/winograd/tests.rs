@@ -88,7 +88,10 @@ fn kernels_of_three_agree_with_the_reference() {
     check::<FiveAndThree>(1e-5, 1, (16, 32), (9, 9), Window::square(3, 1, 0), ChannelsLast);
     check::<Four>(1e-5, 3, (20, 40), (13, 12), same, ChannelsLast);
     check::<Four>(1e-5, 2, (3, 16), (13, 9), same, Planar);
-    check::<SixAndOne>(3e-5, 15, (16, 10), (5, 5), Window::square(3, 1, 2), ChannelsLast);
+    // Several passes, over which the sums for the bias are added up.
+    let wide = Window::square(3, 1, 2);
+    check::<Square<F2x3, 2, 3, 4>>(4e-6, 15, (16, 10), (5, 5), wide, ChannelsLast);
+    check::<SixAndOne>(3e-5, 15, (16, 10), (5, 5), wide, ChannelsLast);
 }
 
 #[test]
@@ -100,6 +103,8 @@ fn outputs_at_the_end_may_be_left_out() {
         check_case::<Four>(1e-5, &whole.cropped(cut));
         let strided = case((3, 20), (43, 35), Window::square(11, 4, 0), Planar);
         check_case::<SixAndOne>(3e-5, &strided.cropped(cut));
+        let summed = case((10, 16), (29, 25), Window::square(5, 2, 2), ChannelsLast);
+        check_case::<Square<F2x3, 2, 3, 4>>(1e-5, &summed.cropped(cut));
     }
     let whole = case((17, 20), (11, 15), Window::square(5, 1, 2), ChannelsLast);
     check_case::<FourAndTwo>(3e-5, &whole.cropped((1, 1)));

@@ -239,7 +239,7 @@ where
                 let y = y.wrapping_sub(top);
                 let row = if y < h { &image[(plane * h + y) * w..][..w] } else { &[] };
                 take_apart(row, left, (M, rows.pitch()), apart);
-                for tile in (0..rows.groups * PANEL).step_by(S::LANES) {
+                for tile in (0..rows.tiles).step_by(S::LANES) {
                     // SAFETY: vectors end with a group of tiles, and so before the end of what was taken apart and of
                     // the row.
                     unsafe {
@@ -276,27 +276,31 @@ where
         let least = s.splat(if self.pass.relu { 0.0 } else { f32::NEG_INFINITY });
         let depth = rows.planes * rows.kernel * T * PANEL;
         let (bias, _) = self.pass.bias.as_chunks::<PANEL>();
+        let line = Line { tiles: rows.tiles, v: rows.row(), points: T, y: w * co, outputs: M * co };
         for ((panel, u), bias) in self.transformed.chunks_exact(depth).enumerate().zip(bias) {
-            let mut place = Place { row: 0, tile: 0 };
-            for _ in 0..(height * rows.tiles).div_ceil(N) {
+            let mut next = Place::new(v, y.wrapping_add(panel * PANEL));
+            let mut left = height * rows.tiles;
+            while left > 0 {
+                // Behind the last tile that one again.
                 let places = core::array::from_fn::<_, N, _>(|_| {
-                    let this = place;
-                    place = place.next(rows.tiles, height);
+                    let this = next;
+                    if left > 1 {
+                        next = this.next(&line);
+                    }
+                    left = left.saturating_sub(1);
                     this
                 });
                 // SAFETY: the tiles lie in rows of `v` and their outputs in rows of `y`; vectors end with their panel.
                 unsafe {
-                    let v = places.map(|place| v.add(place.points::<T>(rows.row())));
-                    let sums = Self::sums(s, rows, v, u.as_ptr(), height);
+                    let sums = Self::sums(s, rows, places.map(|place| place.v), u.as_ptr(), height);
                     for (sums, place) in sums.into_iter().zip(places) {
-                        let y = y.add((place.row * w + place.tile * M) * co + panel * PANEL);
                         let valid = w - place.tile * M;
                         for (j, &sums) in sums[..vectors].iter().enumerate() {
                             let outputs =
                                 if S::IS_WIDE { call(W::output, sums) } else { W::output(sums) };
                             let bias = s.load(bias.as_ptr().add(j * S::LANES));
                             let outputs = outputs.map(|output| s.max(least, output + bias));
-                            let y = y.add(j * S::LANES);
+                            let y = place.y.add(j * S::LANES);
                             if valid >= M {
                                 for (i, output) in outputs.into_iter().enumerate() {
                                     s.store(y.add(i * co), output);
@@ -433,29 +437,44 @@ fn take_apart(row: &[f32], left: usize, (m, pitch): (usize, usize), to: &mut [f3
 /// Where a tile stands among those of a block.
 #[derive(Clone, Copy)]
 struct Place {
-    /// Its row of output.
-    row: usize,
-    /// Its number in that row.
+    /// Its number in its row, and its first point and output.
     tile: usize,
+    v: *const f32,
+    y: *mut f32,
+    /// Those of the row's first tile.
+    row: (*const f32, *mut f32),
+}
+
+/// A row of tiles: how many, how far transformed rows and rows of output are apart, points of a tile, and how far
+/// outputs of tiles are apart.
+struct Line {
+    tiles: usize,
+    v: usize,
+    points: usize,
+    y: usize,
+    outputs: usize,
 }
 
 impl Place {
-    /// The next one; behind the last, that one again.
+    /// The first tile, whose points and outputs start here.
     #[inline(always)]
-    fn next(self, tiles: usize, height: usize) -> Self {
-        if self.tile + 1 < tiles {
-            Self { tile: self.tile + 1, ..self }
-        } else if self.row + 1 < height {
-            Self { row: self.row + 1, tile: 0 }
-        } else {
-            self
-        }
+    fn new(v: *const f32, y: *mut f32) -> Self {
+        Self { tile: 0, v, y, row: (v, y) }
     }
 
-    /// Where its `T` points start in transformed rows of `row` elements.
+    /// The next one.
     #[inline(always)]
-    fn points<const T: usize>(self, row: usize) -> usize {
-        self.row * row + self.tile / PANEL * T * PANEL + self.tile % PANEL
+    fn next(mut self, line: &Line) -> Self {
+        self.tile += 1;
+        if self.tile == line.tiles {
+            let (v, y) = self.row;
+            return Self::new(v.wrapping_add(line.v), y.wrapping_add(line.y));
+        }
+        let starts_group = self.tile.is_multiple_of(PANEL);
+        let group = if starts_group { (line.points - 1) * PANEL } else { 0 };
+        self.v = self.v.wrapping_add(1 + group);
+        self.y = self.y.wrapping_add(line.outputs);
+        self
     }
 }
 

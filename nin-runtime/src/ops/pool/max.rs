@@ -5,7 +5,7 @@ use super::{
     zero_gaps,
 };
 use crate::Context;
-use crate::simd::{Element, Kernel, Simd, padded};
+use crate::simd::{Element, Kernel, Simd, Vector, padded};
 use core::ops::Range;
 
 /// `y[i] = max over window i of x`, for `n` images.
@@ -74,12 +74,13 @@ impl<T: Element> Kernel for Forward<'_, T> {
         let whole = if padded(shape.c) <= NARROW { shape.columns.threes() } else { 0..0 };
         for oy in rows {
             let threes = if shape.rows.span(oy).len == 3 { whole.clone() } else { 0..0 };
+            let others = [0..threes.start, threes.end..shape.columns.output];
             // SAFETY: x is an image's input, y are its output's rows from the first pixel on.
             unsafe {
-                for others in [0..threes.start, threes.end..shape.columns.output] {
-                    for_each_window(s, shape, oy, others, &work);
+                let again = if work.threes(s, shape, oy, threes.clone()) { 0..0 } else { threes };
+                for of in others.into_iter().chain([again]) {
+                    for_each_window(s, shape, oy, of, &work);
                 }
-                work.threes(s, shape, oy, threes);
             }
         }
     }
@@ -112,58 +113,47 @@ impl<T: Element> PerWindow for Largest<T> {
 
 impl<T: Element> Largest<T> {
     /// Works on windows of 3×3, each 2 pixels right of the one before: their columns' largest values are found
-    /// once, and are those of two windows where these share a column.
+    /// once, and are those of two windows where these share a column. A NaN is looked for in sums of products alone,
+    /// which is half the work of comparisons, and which infinities may turn into NaN as well. Whether there is none;
+    /// else the outputs are not to be used.
     ///
     /// # Safety
     /// As for [`PerWindow::window`], for the windows `of` output row `oy`, which must be 3 rows high and among the
     /// [`threes`](super::Axis::threes) of the columns.
     #[inline(always)]
-    unsafe fn threes<S: Simd>(&self, s: S, shape: &PoolShape, oy: usize, of: Range<usize>) {
+    unsafe fn threes<S: Simd>(&self, s: S, shape: &PoolShape, oy: usize, of: Range<usize>) -> bool {
         if of.is_empty() {
-            return;
+            return true;
         }
         let (row, c) = (shape.input_row(), padded(shape.c));
         let start = shape.rows.span(oy).start * row + shape.columns.span(of.start).start * c;
         let pixel = oy * shape.columns.output + of.start - self.first_pixel;
+        let mut sum = s.splat(0.0);
         for i in (0..c).step_by(S::LANES) {
             // SAFETY: `i` runs over the channels of a pixel, a multiple of the lanes; the windows lie on the
             // input and their pixels on the output.
             unsafe {
                 let (x, y) = (self.x.add(start + i), self.y.add(pixel * c + i));
-                let mut left = Column::largest(s, x, row);
+                let column = |x: *const T| [0, 1, 2].map(|ky| T::load(s, x.add(ky * row)));
+                let largest = |[a, b, c]: [S::V; 3]| s.max(a, s.max(b, c));
+                let left = column(x);
+                // Three sums, none of which waits for another.
+                let mut sums = [left[0].mul_add(left[1], sum), left[2].mul_add(left[2], sum), sum];
+                let mut left = largest(left);
                 for window in 0..of.len() {
                     let x = x.add(2 * window * c);
-                    let middle = Column::largest(s, x.add(c), row);
-                    let right = Column::largest(s, x.add(2 * c), row);
-                    let max = s.max(left.max, s.max(middle.max, right.max));
-                    let nan = s.or(left.nan, s.or(middle.nan, right.nan));
-                    T::store(s, y.add(window * c), s.select(nan, s.splat(f32::NAN), max));
+                    let (middle, right) = (column(x.add(c)), column(x.add(2 * c)));
+                    sums[0] = middle[0].mul_add(middle[1], sums[0]);
+                    sums[1] = middle[2].mul_add(right[0], sums[1]);
+                    sums[2] = right[1].mul_add(right[2], sums[2]);
+                    let (middle, right) = (largest(middle), largest(right));
+                    T::store(s, y.add(window * c), s.max(left, s.max(middle, right)));
                     left = right;
                 }
+                sum = sums[0] + sums[1] + sums[2];
             }
         }
-    }
-}
-
-/// The largest of three values, one below another, not counting NaN, and whether one is.
-#[derive(Clone, Copy)]
-struct Column<V, M> {
-    max: V,
-    nan: M,
-}
-
-impl<V: Copy, M: Copy> Column<V, M> {
-    /// # Safety
-    /// Rows that are `row` elements apart must be readable from `x` on, a register of each.
-    #[inline(always)]
-    unsafe fn largest<S, T>(s: S, x: *const T, row: usize) -> Self
-    where
-        S: Simd<V = V, Mask = M>,
-        T: Element,
-    {
-        // SAFETY: the caller's promise.
-        let [a, b, c] = [0, 1, 2].map(|ky| unsafe { T::load(s, x.add(ky * row)) });
-        Self { max: s.max(a, s.max(b, c)), nan: s.or(s.unordered(a, b), s.is_nan(c)) }
+        !s.any(s.is_nan(sum))
     }
 }
 

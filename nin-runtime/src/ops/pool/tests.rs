@@ -159,6 +159,24 @@ fn a_nan_wins_its_window_and_gets_the_gradient_as_in_pytorch() {
     }
 }
 
+#[test]
+fn a_lone_nan_is_found_at_any_place_and_infinities_are_not_taken_for_one() {
+    let window = Window::square(3, 2, 0);
+    let dy = Tensor::sample([1, 2, 3, 4], 4);
+    let bits = |t: &Tensor| t.data.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    for isa in Isa::available() {
+        for (place, value) in (0..2 * 7 * 9).flat_map(|i| [(i, f64::NAN), (i, f64::INFINITY)]) {
+            let mut x = Tensor::sample([1, 2, 7, 9], 3);
+            // Neighbours whose product with an infinity is NaN.
+            x.data.iter_mut().step_by(2).for_each(|x| *x = 0.0);
+            x.data[place] = value;
+            let y = from_nhwc(dy.shape, &Run::new(isa, &window, &x, &dy).max());
+            let want = reference::max_pool(&x, (3, 4), &window);
+            assert_eq!(bits(&y), bits(&want), "{value} at {place}, {}", isa.name());
+        }
+    }
+}
+
 #[cfg(feature = "parallel")]
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {

@@ -40,10 +40,10 @@ ONNX = BUILD / "onnx"
 
 def build(sides):
     """Builds what the sides need."""
-    subprocess.run(["cargo", "build", "--release", "--example", "speed"], cwd=ROOT, check=True)
+    command = ["cargo", "build", "--release", "--target-dir", BUILD]
+    subprocess.run(command, cwd=HERE / "nin", check=True)
     subprocess.run([sys.executable, HERE / "peers.py", "export", ONNX], check=True)
     if set(sides) & set(RUST):
-        command = ["cargo", "build", "--release", "--target-dir", BUILD]
         subprocess.run(command, cwd=HERE / "rust", check=True)
 
 
@@ -52,7 +52,7 @@ class Side:
 
     def __init__(self, name, threads):
         if name == "nin":
-            command = [TARGET / "release" / "examples" / "speed"]
+            command = [BUILD / "release" / "nin-speed"]
         elif name in RUST:
             command = [BUILD / "release" / "nin-peers", name, ONNX]
         else:

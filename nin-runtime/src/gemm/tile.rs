@@ -45,8 +45,9 @@ const REACH: usize = 3;
 /// Pointers that the tallest tile takes.
 const POINTERS: usize = 4;
 
-/// How many products ahead a product with a transposed `A` asks for its own operands, which come from the second
-/// cache: multiplications that were scheduled for operands that are late cost their turns.
+/// How many products ahead operands are asked for that come from the second cache: both of them where `A` is
+/// transposed, and three panels of `B`, which long sums do not leave in the first. Multiplications that were
+/// scheduled for operands that are late cost their turns.
 const NEAR: usize = 8;
 
 /// Vectors of sums from which on a tile's products are written out [`Simd::UNROLL`] times.
@@ -341,6 +342,8 @@ impl<T: Operand> Operands<T> {
             }
             if !UNIT_K {
                 simd.prefetch(self.a[0].wrapping_add(NEAR * self.a_step));
+            }
+            if !UNIT_K || P == 3 {
                 for panel in 0..P {
                     let b = self.b.wrapping_add(panel * self.b_panel);
                     simd.prefetch(b.wrapping_add(NEAR * self.b_step));

@@ -276,7 +276,6 @@ where
         let least = s.splat(if self.pass.relu { 0.0 } else { f32::NEG_INFINITY });
         let depth = rows.planes * rows.kernel * T * PANEL;
         let (bias, _) = self.pass.bias.as_chunks::<PANEL>();
-        let line = Line { tiles: rows.tiles, v: rows.row(), points: T, y: w * co, outputs: M * co };
         for ((panel, u), bias) in self.transformed.chunks_exact(depth).enumerate().zip(bias) {
             let mut next = Place::new(v, y.wrapping_add(panel * PANEL));
             let mut left = height * rows.tiles;
@@ -285,7 +284,7 @@ where
                 let places = core::array::from_fn::<_, N, _>(|_| {
                     let this = next;
                     if left > 1 {
-                        next = this.next(&line);
+                        next = this.next(rows, w * co, M * co);
                     }
                     left = left.saturating_sub(1);
                     this
@@ -445,16 +444,6 @@ struct Place {
     row: (*const f32, *mut f32),
 }
 
-/// A row of tiles: how many, how far transformed rows and rows of output are apart, points of a tile, and how far
-/// outputs of tiles are apart.
-struct Line {
-    tiles: usize,
-    v: usize,
-    points: usize,
-    y: usize,
-    outputs: usize,
-}
-
 impl Place {
     /// The first tile, whose points and outputs start here.
     #[inline(always)]
@@ -462,18 +451,18 @@ impl Place {
         Self { tile: 0, v, y, row: (v, y) }
     }
 
-    /// The next one.
+    /// The next one, where rows of output are `row` elements apart and outputs of tiles `tile`.
     #[inline(always)]
-    fn next(mut self, line: &Line) -> Self {
+    fn next(mut self, rows: Rows, row: usize, tile: usize) -> Self {
         self.tile += 1;
-        if self.tile == line.tiles {
+        if self.tile == rows.tiles {
             let (v, y) = self.row;
-            return Self::new(v.wrapping_add(line.v), y.wrapping_add(line.y));
+            return Self::new(v.wrapping_add(rows.row()), y.wrapping_add(row));
         }
         let starts_group = self.tile.is_multiple_of(PANEL);
-        let group = if starts_group { (line.points - 1) * PANEL } else { 0 };
+        let group = if starts_group { (rows.t - 1) * PANEL } else { 0 };
         self.v = self.v.wrapping_add(1 + group);
-        self.y = self.y.wrapping_add(line.outputs);
+        self.y = self.y.wrapping_add(tile);
         self
     }
 }

@@ -136,6 +136,10 @@ proptest! {
     }
 }
 
+fn bits(t: &Tensor) -> Vec<u64> {
+    t.data.iter().map(|v| v.to_bits()).collect()
+}
+
 #[test]
 fn a_nan_wins_its_window_and_gets_the_gradient_as_in_pytorch() {
     let window = Window::square(3, 2, 0);
@@ -146,7 +150,6 @@ fn a_nan_wins_its_window_and_gets_the_gradient_as_in_pytorch() {
     // A window of nothing but -∞ passes its gradient to the first place.
     x.data[..49].fill(f64::NEG_INFINITY);
     let dy = Tensor::sample([1, 20, 3, 3], 4);
-    let bits = |t: &Tensor| t.data.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
     for isa in Isa::available() {
         let run = Run::new(isa, &window, &x, &dy);
         let y = from_nhwc(dy.shape, &run.max());
@@ -163,7 +166,6 @@ fn a_nan_wins_its_window_and_gets_the_gradient_as_in_pytorch() {
 fn a_lone_nan_is_found_at_any_place_and_infinities_are_not_taken_for_one() {
     let window = Window::square(3, 2, 0);
     let dy = Tensor::sample([1, 2, 3, 4], 4);
-    let bits = |t: &Tensor| t.data.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
     for isa in Isa::available() {
         for (place, value) in (0..2 * 7 * 9).flat_map(|i| [(i, f64::NAN), (i, f64::INFINITY)]) {
             let mut x = Tensor::sample([1, 2, 7, 9], 3);

@@ -50,9 +50,6 @@ const POINTERS: usize = 4;
 /// scheduled for operands that are late cost their turns.
 const NEAR: usize = 8;
 
-/// Vectors of sums from which on a tile's products are written out [`Simd::UNROLL`] times.
-const TALL: usize = 10;
-
 /// Computes `count` tiles of `height` rows, one below the other: at most what [`Simd::TILE_ROWS`] says, or one less with
 /// the sums of B's columns.
 #[inline(always)]
@@ -199,12 +196,12 @@ unsafe fn tile<
                 }
             }
             // As many turns as are written out, and what is left.
-            let long = if R * vectors >= TALL { run / unroll } else { 0 };
+            let long = if R * vectors >= S::TALL { run / unroll } else { 0 };
             for _ in 0..long {
                 for _ in 0..unroll {
                     operands.multiply::<S, R, P, UNIT_K, COLUMN_SUMS>(simd, &mut sums);
                 }
-                if S::UNROLL > 1 {
+                if unroll > 1 {
                     operands.pin::<S, R>(simd);
                 }
             }

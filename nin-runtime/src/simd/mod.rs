@@ -79,9 +79,11 @@ pub trait Simd: Copy + Send + Sync + 'static {
     const LANES: usize;
     /// Rows of the largest register tile that is one panel wide, two, and so on as far as registers last.
     const TILE_ROWS: &'static [usize];
-    /// How often the inner loop of a product is written out. Where a register tile is small, counting and moving on
-    /// are a sixth of its instructions, which tell on a core whose other thread is busy.
+    /// How often the inner loop of a product is written out. Counting and moving on are up to a sixth of its
+    /// instructions, which tell on a core whose other thread is busy.
     const UNROLL: usize = 1;
+    /// The sums, in vectors, of a register tile from which on that is done.
+    const TALL: usize = 10;
     /// Whether a vector takes more than one register, so that code written out many times grows large.
     const IS_WIDE: bool = false;
 

@@ -271,8 +271,11 @@ impl Simd for Avx512 {
     type V = F32x16;
     type Mask = __mmask16;
     const LANES: usize = 16;
-    // At most 27 sums, three vectors of weights and one broadcast. Wide tiles load less for each multiplication.
-    const TILE_ROWS: &'static [usize] = &[8, 10, 9, 6];
+    // At most 24 sums, and three vectors of weights and one broadcast, or two of each: of 27 sums some did not stay in
+    // registers. Wide tiles load less for each multiplication.
+    const TILE_ROWS: &'static [usize] = &[8, 10, 8, 6];
+    const UNROLL: usize = 2;
+    const TALL: usize = 20;
 
     #[inline(always)]
     fn splat(self, x: f32) -> F32x16 {

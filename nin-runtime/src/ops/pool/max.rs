@@ -71,7 +71,9 @@ impl<T: Element> Kernel for Forward<'_, T> {
         let Self { shape, rows, x, y } = self;
         let first_pixel = rows.start * shape.columns.output;
         let work = Largest { x: x.as_ptr(), y: y.as_mut_ptr(), first_pixel };
-        let whole = if padded(shape.c) <= NARROW { shape.columns.threes() } else { 0..0 };
+        // Where registers are many, code for them is short.
+        let is_near = padded(shape.c) <= NARROW && !S::IS_WIDE;
+        let whole = if is_near { shape.columns.threes() } else { 0..0 };
         for oy in rows {
             let threes = if shape.rows.span(oy).len == 3 { whole.clone() } else { 0..0 };
             let others = [0..threes.start, threes.end..shape.columns.output];

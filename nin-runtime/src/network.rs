@@ -250,7 +250,7 @@ pub fn forward<N: Network>(net: &N, image: &N::Image, scratch: &mut Scratch<N>) 
 }
 
 /// The logits of many images, each to the bit as [`forward`] gives them: every thread takes its images
-/// through the whole net.
+/// through the whole net, and then aids those that are not done.
 ///
 /// # Panics
 /// If there are not as many logits as images.
@@ -266,10 +266,9 @@ pub fn forward_batch_into<N: Network, I: ReadAs<N::Image> + Sync>(
     // With fewer images than threads, these share each layer instead.
     let shared = images.len() < scratch.lanes.len();
     let lanes = if shared { 1 } else { scratch.lanes.len() };
-    let inner = if shared { cx.clone() } else { Context::sequential(cx.isa()) };
     let memory = DisjointMut::new(&mut scratch.lanes);
     let logits = DisjointMut::new(logits);
-    cx.for_each(lanes, usize::MAX, |lane| {
+    let infer = |cx: &Context, lane: usize| {
         // SAFETY: each lane has its own memory.
         let memory = unsafe { memory.part(lane..lane + 1) };
         let share = share(images.len(), lanes, lane);
@@ -277,9 +276,13 @@ pub fn forward_batch_into<N: Network, I: ReadAs<N::Image> + Sync>(
         let logits = unsafe { logits.part(share.clone()) };
         let groups = images[share].chunks(N::TOGETHER).zip(logits.chunks_mut(N::TOGETHER));
         for (images, logits) in groups {
-            infer_group(&inner, net, images, &mut memory[0], logits);
+            infer_group(cx, net, images, &mut memory[0], logits);
         }
-    });
+    };
+    match shared {
+        true => infer(&cx, 0),
+        false => cx.for_each_lane(lanes, infer),
+    }
 }
 
 /// Takes at most [`Network::TOGETHER`] images through the net.

@@ -11,6 +11,8 @@ use crate::simd::Isa;
 use core::marker::PhantomData;
 use core::ops::Range;
 
+#[cfg(feature = "parallel")]
+mod aid;
 mod pace;
 #[cfg(feature = "parallel")]
 mod pool;
@@ -21,12 +23,18 @@ pub use pool::Threads;
 
 pub(crate) use pace::Pace;
 
+/// Multiply-adds that one core does in about three times the time of a hand-over; tests share everything.
+const WORTHWHILE: usize = if cfg!(test) { 1 } else { 1 << 17 };
+
 /// What a driver needs besides its data: the instruction set and the threads.
 #[derive(Clone)]
 pub struct Context {
     isa: Isa,
     #[cfg(feature = "parallel")]
     threads: Option<Threads>,
+    /// Threads that may aid this one, if they have nothing else to do.
+    #[cfg(feature = "parallel")]
+    aid: Option<Threads>,
 }
 
 impl Context {
@@ -38,6 +46,8 @@ impl Context {
             isa: Isa::get(),
             #[cfg(feature = "parallel")]
             threads: Some(Threads::current()),
+            #[cfg(feature = "parallel")]
+            aid: None,
         }
     }
 
@@ -48,6 +58,8 @@ impl Context {
             isa,
             #[cfg(feature = "parallel")]
             threads: None,
+            #[cfg(feature = "parallel")]
+            aid: None,
         }
     }
 
@@ -55,7 +67,7 @@ impl Context {
     #[cfg(feature = "parallel")]
     #[must_use]
     pub fn with_threads(isa: Isa, count: usize) -> Self {
-        Self { isa, threads: Some(Threads::new(count)) }
+        Self { isa, threads: Some(Threads::new(count)), aid: None }
     }
 
     /// The instruction set to use.
@@ -85,7 +97,42 @@ impl Context {
     /// `work` is the number of multiply-adds (or of elements moved) in all: below the cost of a
     /// hand-over the calling thread does everything itself.
     pub fn for_each(&self, tasks: usize, work: usize, task: impl Fn(usize) + Sync) {
+        #[cfg(feature = "parallel")]
+        if let Some(aid) = self.aid().filter(|_| tasks > 1 && work >= WORTHWHILE) {
+            aid.run(tasks, work, &task);
+            return;
+        }
         self.for_each_on(tasks, work, |_, i| task(i));
+    }
+
+    /// Who aids this thread now.
+    #[cfg(feature = "parallel")]
+    fn aid(&self) -> Option<&aid::Aid> {
+        self.aid.as_ref().map(Threads::aid).filter(|aid| aid.is_there())
+    }
+
+    /// How many tasks to make of what one thread does best in one piece: one, or a few for each thread that is
+    /// there to do them.
+    pub(crate) fn shares(&self) -> usize {
+        const EACH: usize = 4;
+        #[cfg(feature = "parallel")]
+        if self.aid().is_some() {
+            return 2 * EACH;
+        }
+        if self.threads() > 1 { EACH * self.threads() } else { 1 }
+    }
+
+    /// Calls `task(context, 0)` to `task(context, lanes - 1)`, long tasks for as many threads at most. The context
+    /// has one thread, but others that are done aid it in [`for_each`](Self::for_each).
+    pub(crate) fn for_each_lane(&self, lanes: usize, task: impl Fn(&Self, usize) + Sync) {
+        let alone = Self::sequential(self.isa);
+        #[cfg(feature = "parallel")]
+        if let Some(threads) = self.threads.as_ref().filter(|_| lanes > 1) {
+            let alone = Self { aid: self.threads.clone(), ..alone };
+            threads.run_lanes(lanes, &|lane| task(&alone, lane));
+            return;
+        }
+        (0..lanes).for_each(|lane| task(&alone, lane));
     }
 
     /// Like [`for_each`](Self::for_each), but calls `task(thread, i)`: no two tasks that run at the same time
@@ -96,8 +143,6 @@ impl Context {
         work: usize,
         task: impl Fn(usize, usize) + Sync,
     ) {
-        /// What one core does in about three times the time of a hand-over; tests share everything.
-        const WORTHWHILE: usize = if cfg!(test) { 1 } else { 1 << 17 };
         #[cfg(feature = "parallel")]
         if let Some(threads) = self.threads.as_ref().filter(|_| tasks > 1 && work >= WORTHWHILE) {
             threads.run(tasks, work, &task);

@@ -1,5 +1,6 @@
 //! A fork-join pool that allocates nothing after it is made.
 
+use super::aid::Aid;
 use super::sleep::Sleepers;
 use crate::simd::FloatMode;
 use std::cell::{Cell, RefCell, UnsafeCell};
@@ -38,7 +39,8 @@ impl Threads {
     pub fn new(count: usize) -> Self {
         assert!(count > 0, "a net needs at least one thread");
         let shared = Arc::new(Shared::new(count));
-        let mut pool = Pool { shared, workers: Vec::with_capacity(count - 1) };
+        let (aid, workers) = (Aid::new(count), Vec::with_capacity(count - 1));
+        let mut pool = Pool { shared, aid, workers };
         for i in 1..count {
             let shared = Arc::clone(&pool.shared);
             let worker = std::thread::Builder::new().name(format!("nin-{i}"));
@@ -72,7 +74,7 @@ impl Threads {
 
     /// How often workers have entered jobs.
     pub(super) fn helpers(&self) -> usize {
-        self.0.shared.entries.0.load(Ordering::Relaxed)
+        self.0.shared.entries()
     }
 
     pub(super) fn current() -> Self {
@@ -88,18 +90,16 @@ impl Threads {
     /// thread does everything. In all there are `work` multiply-adds to do.
     pub(super) fn run<F: Fn(usize, usize) + Sync>(&self, tasks: usize, work: usize, task: &F) {
         let shared = &*self.0.shared;
-        if self.0.workers.is_empty() || IN_TASK.get() || shared.busy.0.swap(true, Ordering::Acquire)
-        {
+        if self.0.workers.is_empty() || IN_TASK.get() || !shared.claim() {
             (0..tasks).for_each(|i| task(0, i));
             return;
         }
-        let number = shared.open(Job::new(tasks, task), work);
-        // Closes the job and waits for the workers inside it, even if a task panics here, since
-        // they use `task`.
-        let closing = Closing(shared);
-        shared.run_tasks((number, 0), task, tasks);
-        drop(closing);
-        assert!(!shared.panicked.swap(false, Ordering::Relaxed), "a task of the pool panicked");
+        shared.share(tasks, work, task);
+    }
+
+    /// The place where threads that have nothing else to do aid others.
+    pub(super) fn aid(&self) -> &Aid {
+        &self.0.aid
     }
 }
 
@@ -115,6 +115,7 @@ fn default_count() -> usize {
 
 struct Pool {
     shared: Arc<Shared>,
+    aid: Aid,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -169,13 +170,13 @@ const OPEN: u64 = 1 << 31;
 const NEXT_JOB: u64 = 1 << 32;
 
 /// The number of a job, and that of a thread; the thread that opened the job is 0.
-type Place = (u64, usize);
+pub(super) type Place = (u64, usize);
 
 /// Something that shares its cache lines, which come in pairs, with nothing else: a line that one core writes is
 /// taken from all others.
 #[derive(Default)]
 #[repr(align(128))]
-struct Apart<T>(T);
+pub(super) struct Apart<T>(pub(super) T);
 
 /// How many tasks of a thread's share have been taken, below the number of the job that this is about. So
 /// nothing needs to be reset for a new job.
@@ -212,7 +213,7 @@ struct Board {
 
 const _: () = assert!(size_of::<Board>() <= 64, "a board is a cache line");
 
-struct Shared {
+pub(super) struct Shared {
     board: Apart<Board>,
     /// A thread's share of the job, for each thread.
     shares: Vec<Apart<Taken>>,
@@ -233,7 +234,7 @@ unsafe impl Sync for Shared {}
 unsafe impl Send for Shared {}
 
 impl Shared {
-    fn new(threads: usize) -> Self {
+    pub(super) fn new(threads: usize) -> Self {
         Self {
             board: Apart(Board {
                 state: AtomicU64::new(0),
@@ -249,6 +250,30 @@ impl Shared {
         }
     }
 
+    /// How often somebody has entered a job.
+    pub(super) fn entries(&self) -> usize {
+        self.entries.0.load(Ordering::Relaxed)
+    }
+
+    /// Claims the right to open a job, which [`share`](Self::share) gives back; nobody else may have it.
+    pub(super) fn claim(&self) -> bool {
+        !self.busy.0.swap(true, Ordering::Acquire)
+    }
+
+    /// Does all tasks, together with those who enter. The caller has [claimed](Self::claim) the right to do so.
+    ///
+    /// # Panics
+    /// If a task does.
+    pub(super) fn share<F: Fn(usize, usize) + Sync>(&self, tasks: usize, work: usize, task: &F) {
+        let number = self.open(Job::new(tasks, task), work);
+        // Closes the job and waits for the workers inside it, even if a task panics here, since
+        // they use `task`.
+        let closing = Closing(self);
+        self.run_tasks((number, 0), task, tasks);
+        drop(closing);
+        assert!(!self.panicked.swap(false, Ordering::Relaxed), "a task of the pool panicked");
+    }
+
     /// Lets the workers into a job, and gives its number.
     fn open(&self, job: Job, work: usize) -> u64 {
         // SAFETY: no job is open and no worker inside, so nobody reads.
@@ -262,14 +287,13 @@ impl Shared {
     /// Does the tasks of a thread's own share, then what is left of the others'. The shares are those of
     /// the last job of as many tasks, so that a thread mostly finds in its cache what it left there.
     fn run_tasks(&self, (job, thread): Place, task: &impl Fn(usize, usize), tasks: usize) {
-        struct InTask;
+        struct InTask(bool);
         impl Drop for InTask {
             fn drop(&mut self) {
-                IN_TASK.set(false);
+                IN_TASK.set(self.0);
             }
         }
-        IN_TASK.set(true);
-        let _in_task = InTask;
+        let _in_task = InTask(IN_TASK.replace(true));
         let threads = self.shares.len();
         for share in (thread..threads).chain(0..thread) {
             let (each, rest) = (tasks / threads, tasks % threads);
@@ -291,21 +315,30 @@ impl Shared {
         let mut last = 0;
         while let Some(number) = self.wait_for_job(last) {
             last = number;
-            self.entries.0.fetch_add(1, Ordering::Relaxed);
-            // SAFETY: this worker is inside an open job, so nobody writes.
-            let job = unsafe { *self.board.0.job.get() };
-            let _mode = job.mode.enter();
-            // SAFETY: the thread that opened the job keeps its task alive until all have left.
-            let help = AssertUnwindSafe(|| unsafe {
-                (job.run)(self, (number, thread), job.task, job.tasks);
-            });
-            if let Err(payload) = catch_unwind(help) {
-                self.panicked.store(true, Ordering::Relaxed);
-                // Its own drop might panic again, with this worker still inside.
-                std::mem::forget(payload);
-            }
-            self.board.0.state.fetch_sub(1, Ordering::Release);
+            // SAFETY: this worker has entered.
+            unsafe { self.help((number, thread)) };
         }
+    }
+
+    /// Does tasks of a job, and leaves it.
+    ///
+    /// # Safety
+    /// The caller must have [entered](Self::try_enter) the job.
+    pub(super) unsafe fn help(&self, place: Place) {
+        self.entries.0.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: this worker is inside an open job, so nobody writes.
+        let job = unsafe { *self.board.0.job.get() };
+        let _mode = job.mode.enter();
+        // SAFETY: the thread that opened the job keeps its task alive until all have left.
+        let help = AssertUnwindSafe(|| unsafe {
+            (job.run)(self, place, job.task, job.tasks);
+        });
+        if let Err(payload) = catch_unwind(help) {
+            self.panicked.store(true, Ordering::Relaxed);
+            // Its own drop might panic again, with this worker still inside.
+            std::mem::forget(payload);
+        }
+        self.board.0.state.fetch_sub(1, Ordering::Release);
     }
 
     /// Enters the next open job and gives its number; nothing at shutdown.
@@ -326,7 +359,8 @@ impl Shared {
         }
     }
 
-    fn try_enter(&self, last: u64) -> Option<u64> {
+    /// Enters the open job, if it is another than the last one, and gives its number.
+    pub(super) fn try_enter(&self, last: u64) -> Option<u64> {
         let state = self.board.0.state.load(Ordering::Relaxed);
         let number = state / NEXT_JOB;
         let fresh = state & OPEN != 0 && number != last;
@@ -374,135 +408,4 @@ impl Drop for Closing<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sum_of_squares(threads: &Threads, tasks: usize) -> usize {
-        let sum = AtomicUsize::new(0);
-        threads.run(tasks, usize::MAX, &|_, i| {
-            sum.fetch_add(i * i, Ordering::Relaxed);
-        });
-        sum.into_inner()
-    }
-
-    #[test]
-    fn every_task_runs_once() {
-        for count in [1, 2, 5] {
-            let threads = Threads::new(count);
-            for tasks in [0, 1, 2, 3, 17, 1000] {
-                for _ in 0..50 {
-                    let want: usize = (0..tasks).map(|i| i * i).sum();
-                    assert_eq!(sum_of_squares(&threads, tasks), want, "{tasks} on {count}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn workers_that_fell_asleep_wake_up() {
-        let threads = Threads::new(2);
-        for _ in 0..20 {
-            std::thread::sleep(std::time::Duration::from_millis(2));
-            assert_eq!(sum_of_squares(&threads, 100), 328_350);
-        }
-    }
-
-    #[test]
-    fn a_task_may_use_the_pool_and_so_may_other_threads() {
-        let threads = Threads::new(3);
-        let total = AtomicUsize::new(0);
-        threads.run(8, usize::MAX, &|_, _| {
-            total.fetch_add(sum_of_squares(&threads, 4), Ordering::Relaxed);
-        });
-        assert_eq!(total.into_inner(), 8 * 14);
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| assert_eq!(sum_of_squares(&threads, 100), 328_350));
-            }
-        });
-    }
-
-    #[test]
-    fn a_panic_in_a_task_reaches_the_caller_and_the_pool_lives_on() {
-        let threads = Threads::new(2);
-        for _ in 0..20 {
-            let panicked = catch_unwind(AssertUnwindSafe(|| {
-                threads.run(64, usize::MAX, &|_, i| assert!(i != 13, "unlucky"));
-            }));
-            assert!(panicked.is_err());
-            assert_eq!(sum_of_squares(&threads, 100), 328_350);
-        }
-    }
-
-    #[test]
-    fn a_panic_whose_payload_panics_when_it_is_dropped_stops_no_worker() {
-        struct Bomb;
-        impl Drop for Bomb {
-            fn drop(&mut self) {
-                assert!(std::thread::panicking(), "a payload that panics");
-            }
-        }
-        let threads = Threads::new(3);
-        let caller = std::thread::current().id();
-        let bombs = AtomicUsize::new(0);
-        for _ in 0..20 {
-            let panicked = catch_unwind(AssertUnwindSafe(|| {
-                threads.run(64, usize::MAX, &|_, _| {
-                    if std::thread::current().id() != caller {
-                        bombs.fetch_add(1, Ordering::Relaxed);
-                        std::panic::panic_any(Bomb);
-                    }
-                    std::thread::sleep(std::time::Duration::from_micros(100));
-                });
-            }));
-            assert!(panicked.is_err(), "no worker helped");
-            assert_eq!(sum_of_squares(&threads, 100), 328_350);
-        }
-        assert!(bombs.into_inner() >= 20);
-    }
-
-    /// However its tasks treat their handles, a pool outlives the job, and is taken down by its caller.
-    #[test]
-    fn handles_that_tasks_drop_leave_the_pool_to_the_caller() {
-        for _ in 0..50 {
-            let threads = Threads::new(3);
-            let handles = std::sync::Mutex::new(vec![threads.clone(); 64]);
-            threads.run(64, usize::MAX, &|_, _| {
-                let handle = handles.lock().unwrap().pop().unwrap();
-                handle.install(|| assert_eq!(Threads::current().count(), 3));
-            });
-            let shared = Arc::downgrade(&threads.0.shared);
-            let (last, pool) = (threads.clone(), threads);
-            drop(handles);
-            drop(pool);
-            last.install(|| drop(last.clone()));
-            drop(last);
-            assert!(shared.upgrade().is_none(), "the workers are gone");
-        }
-    }
-
-    #[test]
-    fn workers_compute_in_the_mode_of_the_thread_that_opened_the_job() {
-        let half = |x: f32| std::hint::black_box(x) * std::hint::black_box(0.5);
-        let threads = Threads::new(3);
-        for flush in [false, true, false] {
-            let _flush = flush.then(crate::simd::FlushDenormals::new);
-            let here = half(f32::MIN_POSITIVE).to_bits();
-            threads.run(64, usize::MAX, &|_, _| {
-                std::thread::sleep(std::time::Duration::from_micros(20));
-                assert_eq!(half(f32::MIN_POSITIVE).to_bits(), here, "flush: {flush}");
-            });
-        }
-    }
-
-    #[test]
-    fn install_sets_the_threads_and_puts_the_old_ones_back() {
-        let outer = Threads::new(2);
-        let inner = Threads::new(3);
-        outer.install(|| {
-            assert_eq!(Threads::current().count(), 2);
-            inner.install(|| assert_eq!(Threads::current().count(), 3));
-            assert_eq!(Threads::current().count(), 2);
-        });
-    }
-}
+mod tests;

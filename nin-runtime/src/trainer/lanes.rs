@@ -1,7 +1,7 @@
 //! The two halves of a group of images, which go through a pass of training apart from each other.
 //!
 //! Two threads take a half each, and meet only where a gradient is summed over all images: what one has written,
-//! the other seldom has to read. With any other number of threads the halves go one after the other, and the threads
+//! the other seldom has to read. A thread that is done early aids the other. With any other number of threads the halves go one after the other, and the threads
 //! share each layer. A group has the same halves on any number of threads, and so all sums the same order.
 
 use super::Loss;
@@ -97,7 +97,7 @@ impl<'a> Lanes<'a> {
     }
 
     /// Takes each lane that has images through some layers: two threads at the same time, with half of the work space
-    /// each. `gradients` is the arena.
+    /// each, of which the first to be done aids the other. `gradients` is the arena.
     pub fn each(
         &mut self,
         cx: &Context,
@@ -115,11 +115,10 @@ impl<'a> Lanes<'a> {
             }
             return;
         }
-        let alone = Context::sequential(cx.isa());
         let (brief_len, work_len) = (brief.len() / LANES, work.len() / LANES);
         let [brief, work] = [&mut **brief, work].map(DisjointMut::new);
         let (parts, gradients) = (DisjointMut::new(parts), DisjointMut::new(&mut gradients));
-        cx.for_each(LANES, usize::MAX, |lane| {
+        cx.for_each_lane(LANES, |cx, lane| {
             // SAFETY: each lane has its own part of everything.
             let (part, brief, work, gradients) = unsafe {
                 (
@@ -129,7 +128,7 @@ impl<'a> Lanes<'a> {
                     &mut gradients.part(lane..lane + 1)[0],
                 )
             };
-            layers(&alone, part.lane(brief, work, gradients));
+            layers(cx, part.lane(brief, work, gradients));
         });
     }
 

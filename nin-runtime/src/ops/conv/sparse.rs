@@ -69,8 +69,7 @@ impl InputGradient<'_> {
         assert_eq!(transposed.len(), shape.transposed_len(), "transposed weights of {shape:?}");
         let pixels = self.n * shape.input.0 * shape.input.1;
         let (ci, co) = (padded(shape.ci), padded(shape.co));
-        let tasks = if cx.threads() > 1 { 4 * cx.threads() } else { 1 };
-        let share = pixels.div_ceil(tasks).max(1);
+        let share = pixels.div_ceil(cx.shares()).max(1);
         let dx = DisjointMut::new(dx);
         cx.for_each(pixels.div_ceil(share), self.n * shape.macs() / COST, |task| {
             let pixels = task * share..((task + 1) * share).min(pixels);

@@ -451,8 +451,7 @@ fn for_each_point<'a>(
     f: impl Fn(usize, Ahead<'a>) + Sync,
 ) {
     // Neighbouring points make a task, so that one thread computes a point and the next.
-    let tasks = if cx.threads() > 1 { 4 * cx.threads() } else { 1 };
-    let share = problem.tiling.points().div_ceil(tasks);
+    let share = problem.tiling.points().div_ceil(cx.shares());
     let work = problem.tiling.points() * outputs * problem.ci;
     cx.for_each(problem.tiling.points().div_ceil(share), work, |task| {
         let end = ((task + 1) * share).min(problem.tiling.points());

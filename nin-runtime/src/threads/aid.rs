@@ -1,0 +1,104 @@
+//! Lanes: long tasks, one for each thread, of which one that is done early aids those that are not.
+//!
+//! Where two threads have half of the images each, the slower one keeps the other waiting, on a core whose other
+//! hardware thread is busy for a third of the time. So a thread without anything left to do shares what the others
+//! share: the tasks of each of their loops.
+
+use super::pool::{Apart, Shared, Threads};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Where threads that wait aid the others.
+pub(super) struct Aid {
+    shared: Shared,
+    /// How many threads wait for something to do.
+    waiting: Apart<AtomicUsize>,
+}
+
+/// How many lanes have begun and have ended, even by a panic.
+#[derive(Default)]
+struct Progress {
+    begun: AtomicUsize,
+    ended: AtomicUsize,
+}
+
+/// A lane that ends when this is dropped.
+struct Lane<'a>(&'a Progress);
+
+impl Progress {
+    fn begin(&self) -> Lane<'_> {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        Lane(self)
+    }
+}
+
+impl Drop for Lane<'_> {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Aid {
+    /// For so many threads.
+    pub(super) fn new(threads: usize) -> Self {
+        Self { shared: Shared::new(threads), waiting: Apart::default() }
+    }
+
+    /// Whether somebody waits, so that tasks are worth sharing.
+    pub(super) fn is_there(&self) -> bool {
+        self.waiting.0.load(Ordering::Relaxed) > 0
+    }
+
+    /// Calls `task(0)` to `task(tasks - 1)`, together with those who wait, unless they aid another already.
+    pub(super) fn run(&self, tasks: usize, work: usize, task: &(impl Fn(usize) + Sync)) {
+        match self.shared.claim() {
+            true => self.shared.share(tasks, work, &|_, i| task(i)),
+            false => (0..tasks).for_each(task),
+        }
+    }
+
+    /// Aids others until all is over.
+    fn wait(&self, is_over: impl Fn() -> bool) {
+        self.waiting.0.fetch_add(1, Ordering::Relaxed);
+        let (mut last, mut spins) = (0, 0_u32);
+        while !is_over() {
+            if let Some(number) = self.shared.try_enter(last) {
+                last = number;
+                // SAFETY: this thread has entered the job. A panic in it goes to the thread that opened it.
+                unsafe { self.shared.help((number, 1)) };
+                continue;
+            }
+            spins = spins.wrapping_add(1);
+            if spins.is_multiple_of(1 << 14) {
+                std::thread::yield_now();
+            }
+            std::hint::spin_loop();
+        }
+        self.waiting.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How often somebody has aided another.
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> usize {
+        self.shared.entries()
+    }
+}
+
+impl Threads {
+    /// Calls `task(0)` to `task(lanes - 1)`, each on a thread of its own if they are all awake in time. Threads that
+    /// are done then aid the others, if all lanes have begun.
+    pub(super) fn run_lanes(&self, lanes: usize, task: &(impl Fn(usize) + Sync)) {
+        let progress = Progress::default();
+        self.run(lanes, usize::MAX, &|_, lane| {
+            let begun = progress.begin();
+            task(lane);
+            drop(begun);
+            // Otherwise this thread may have another lane to begin.
+            if progress.begun.load(Ordering::Relaxed) == lanes {
+                self.aid().wait(|| progress.ended.load(Ordering::Acquire) == lanes);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -403,6 +403,10 @@ impl Drop for Closing<'_> {
             }
             std::hint::spin_loop();
         }
+        // One panic is enough for the caller, and the next job has none of it.
+        if std::thread::panicking() {
+            shared.panicked.store(false, Ordering::Relaxed);
+        }
         shared.busy.0.store(false, Ordering::Release);
     }
 }

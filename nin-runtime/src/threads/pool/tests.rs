@@ -128,3 +128,18 @@ fn install_sets_the_threads_and_puts_the_old_ones_back() {
         assert_eq!(Threads::current().count(), 2);
     });
 }
+
+#[test]
+fn panics_of_several_threads_are_one_panic() {
+    let threads = Threads::new(3);
+    for _ in 0..20 {
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            threads.run(64, usize::MAX, &|_, _| {
+                std::thread::sleep(std::time::Duration::from_micros(20));
+                panic!("unlucky");
+            });
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(sum_of_squares(&threads, 100), 328_350);
+    }
+}

@@ -1,8 +1,8 @@
 //! Lanes: long tasks, one for each thread, of which one that is done early aids those that are not.
 //!
-//! Where two threads have half of the images each, the slower one keeps the other waiting, on a core whose other
-//! hardware thread is busy for a third of the time. So a thread without anything left to do shares what the others
-//! share: the tasks of each of their loops.
+//! Threads that have half of the images each do not end together: if the other hardware thread of a core is busy, the
+//! other core waited for a sixth to a quarter of its time in training. So a thread without anything left to do takes
+//! its share of the loops that the others run.
 
 use super::pool::{Apart, Shared, Threads};
 use std::sync::atomic::{AtomicUsize, Ordering};

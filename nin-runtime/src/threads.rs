@@ -114,12 +114,11 @@ impl Context {
     /// How many tasks to make of what one thread does best in one piece: one, or a few for each thread that is
     /// there to do them.
     pub(crate) fn shares(&self) -> usize {
-        const EACH: usize = 4;
         #[cfg(feature = "parallel")]
-        if self.aid().is_some() {
-            return 2 * EACH;
-        }
-        if self.threads() > 1 { EACH * self.threads() } else { 1 }
+        let threads = if self.aid().is_some() { 2 } else { self.threads() };
+        #[cfg(not(feature = "parallel"))]
+        let threads = self.threads();
+        if threads > 1 { 4 * threads } else { 1 }
     }
 
     /// Calls `task(context, 0)` to `task(context, lanes - 1)`, long tasks for as many threads at most. The context

@@ -271,8 +271,8 @@ impl Simd for Avx512 {
     type V = F32x16;
     type Mask = __mmask16;
     const LANES: usize = 16;
-    // At most 24 sums, and three vectors of weights and one broadcast, or two of each: of 27 sums some did not stay in
-    // registers. Wide tiles load less for each multiplication.
+    // At most 24 sums, beside the vectors of weights and a broadcast. Of 27 some did not stay in registers where the
+    // loop is written out. Wide tiles load less for each multiplication.
     const TILE_ROWS: &'static [usize] = &[8, 10, 8, 6];
     const UNROLL: usize = 2;
     const TALL: usize = 20;

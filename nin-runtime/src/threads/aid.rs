@@ -4,7 +4,7 @@
 //! other core waited for a sixth to a quarter of its time in training. So a thread without anything left to do takes
 //! its share of the loops that the others run.
 
-use super::pool::{Apart, Shared, Threads};
+use super::pool::{Apart, Shared, Threads, spin_until};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Where threads that wait aid the others.
@@ -50,29 +50,19 @@ impl Aid {
 
     /// Calls `task(0)` to `task(tasks - 1)`, together with those who wait, unless they aid another already.
     pub(super) fn run(&self, tasks: usize, work: usize, task: &(impl Fn(usize) + Sync)) {
-        match self.shared.claim() {
-            true => self.shared.share(tasks, work, &|_, i| task(i)),
-            false => (0..tasks).for_each(task),
+        if !self.shared.share(tasks, work, &|_, i| task(i)) {
+            (0..tasks).for_each(task);
         }
     }
 
     /// Aids others until all is over.
     fn wait(&self, is_over: impl Fn() -> bool) {
         self.waiting.0.fetch_add(1, Ordering::Relaxed);
-        let (mut last, mut spins) = (0, 0_u32);
-        while !is_over() {
-            if let Some(number) = self.shared.try_enter(last) {
-                last = number;
-                // SAFETY: this thread has entered the job. A panic in it goes to the thread that opened it.
-                unsafe { self.shared.help((number, 1)) };
-                continue;
-            }
-            spins = spins.wrapping_add(1);
-            if spins.is_multiple_of(1 << 14) {
-                std::thread::yield_now();
-            }
-            std::hint::spin_loop();
-        }
+        let mut last = 0;
+        spin_until(|| {
+            last = self.shared.try_help(last, 1).unwrap_or(last);
+            is_over()
+        });
         self.waiting.0.fetch_sub(1, Ordering::Relaxed);
     }
 

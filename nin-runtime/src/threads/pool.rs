@@ -89,12 +89,10 @@ impl Threads {
     /// If the pool is in use, by another thread or because this is a task itself, the calling
     /// thread does everything. In all there are `work` multiply-adds to do.
     pub(super) fn run<F: Fn(usize, usize) + Sync>(&self, tasks: usize, work: usize, task: &F) {
-        let shared = &*self.0.shared;
-        if self.0.workers.is_empty() || IN_TASK.get() || !shared.claim() {
+        let is_alone = self.0.workers.is_empty() || IN_TASK.get();
+        if is_alone || !self.0.shared.share(tasks, work, task) {
             (0..tasks).for_each(|i| task(0, i));
-            return;
         }
-        shared.share(tasks, work, task);
     }
 
     /// The place where threads that have nothing else to do aid others.
@@ -170,7 +168,7 @@ const OPEN: u64 = 1 << 31;
 const NEXT_JOB: u64 = 1 << 32;
 
 /// The number of a job, and that of a thread; the thread that opened the job is 0.
-pub(super) type Place = (u64, usize);
+type Place = (u64, usize);
 
 /// Something that shares its cache lines, which come in pairs, with nothing else: a line that one core writes is
 /// taken from all others.
@@ -255,16 +253,19 @@ impl Shared {
         self.entries.0.load(Ordering::Relaxed)
     }
 
-    /// Claims the right to open a job, which [`share`](Self::share) gives back; nobody else may have it.
-    pub(super) fn claim(&self) -> bool {
-        !self.busy.0.swap(true, Ordering::Acquire)
-    }
-
-    /// Does all tasks, together with those who enter. The caller has [claimed](Self::claim) the right to do so.
+    /// Does all tasks, together with those who help, and gives `true`; or none, if another thread's job is not done.
     ///
     /// # Panics
     /// If a task does.
-    pub(super) fn share<F: Fn(usize, usize) + Sync>(&self, tasks: usize, work: usize, task: &F) {
+    pub(super) fn share<F: Fn(usize, usize) + Sync>(
+        &self,
+        tasks: usize,
+        work: usize,
+        task: &F,
+    ) -> bool {
+        if self.busy.0.swap(true, Ordering::Acquire) {
+            return false;
+        }
         let number = self.open(Job::new(tasks, task), work);
         // Closes the job and waits for the workers inside it, even if a task panics here, since
         // they use `task`.
@@ -272,6 +273,7 @@ impl Shared {
         self.run_tasks((number, 0), task, tasks);
         drop(closing);
         assert!(!self.panicked.swap(false, Ordering::Relaxed), "a task of the pool panicked");
+        true
     }
 
     /// Lets the workers into a job, and gives its number.
@@ -309,29 +311,26 @@ impl Shared {
         }
     }
 
-    /// A worker's life: wait for an open job that is new, enter it, help, leave.
+    /// A worker's life: wait for an open job that is new, and help.
     fn work(&self, thread: usize) {
         self.started.fetch_add(1, Ordering::Release);
         let mut last = 0;
-        while let Some(number) = self.wait_for_job(last) {
+        while let Some(number) = self.help_with_next(last, thread) {
             last = number;
-            // SAFETY: this worker has entered.
-            unsafe { self.help((number, thread)) };
         }
     }
 
-    /// Does tasks of a job, and leaves it.
-    ///
-    /// # Safety
-    /// The caller must have [entered](Self::try_enter) the job.
-    pub(super) unsafe fn help(&self, place: Place) {
+    /// Enters the open job, if it is another than the last one, does tasks of it as one of its threads, leaves it, and
+    /// gives its number.
+    pub(super) fn try_help(&self, last: u64, thread: usize) -> Option<u64> {
+        let number = self.try_enter(last)?;
         self.entries.0.fetch_add(1, Ordering::Relaxed);
         // SAFETY: this worker is inside an open job, so nobody writes.
         let job = unsafe { *self.board.0.job.get() };
         let _mode = job.mode.enter();
         // SAFETY: the thread that opened the job keeps its task alive until all have left.
         let help = AssertUnwindSafe(|| unsafe {
-            (job.run)(self, place, job.task, job.tasks);
+            (job.run)(self, (number, thread), job.task, job.tasks);
         });
         if let Err(payload) = catch_unwind(help) {
             self.panicked.store(true, Ordering::Relaxed);
@@ -339,15 +338,16 @@ impl Shared {
             std::mem::forget(payload);
         }
         self.board.0.state.fetch_sub(1, Ordering::Release);
+        Some(number)
     }
 
-    /// Enters the next open job and gives its number; nothing at shutdown.
-    fn wait_for_job(&self, last: u64) -> Option<u64> {
+    /// Helps with the next open job and gives its number; nothing at shutdown.
+    fn help_with_next(&self, last: u64, thread: usize) -> Option<u64> {
         /// Some tens of microseconds: longer than between two layers, shorter than anyone minds.
         const SPINS: usize = 4000;
         loop {
             for _ in 0..SPINS {
-                if let Some(number) = self.try_enter(last) {
+                if let Some(number) = self.try_help(last, thread) {
                     return Some(number);
                 }
                 if self.board.0.shutdown.load(Ordering::Acquire) {
@@ -359,8 +359,7 @@ impl Shared {
         }
     }
 
-    /// Enters the open job, if it is another than the last one, and gives its number.
-    pub(super) fn try_enter(&self, last: u64) -> Option<u64> {
+    fn try_enter(&self, last: u64) -> Option<u64> {
         let state = self.board.0.state.load(Ordering::Relaxed);
         let number = state / NEXT_JOB;
         let fresh = state & OPEN != 0 && number != last;
@@ -383,6 +382,18 @@ impl Shared {
     }
 }
 
+/// Waits actively, and lets others have the processor now and then.
+pub(super) fn spin_until(mut is_over: impl FnMut() -> bool) {
+    let mut spins = 0_u32;
+    while !is_over() {
+        spins = spins.wrapping_add(1);
+        if spins.is_multiple_of(1 << 14) {
+            std::thread::yield_now();
+        }
+        std::hint::spin_loop();
+    }
+}
+
 struct Closing<'a>(&'a Shared);
 
 impl Drop for Closing<'_> {
@@ -395,14 +406,7 @@ impl Drop for Closing<'_> {
             shared.shares.iter().for_each(|share| share.0.0.store(all, Ordering::Relaxed));
         }
         shared.board.0.state.fetch_and(!OPEN, Ordering::AcqRel);
-        let mut spins = 0_u32;
-        while shared.board.0.state.load(Ordering::Acquire) & (OPEN - 1) != 0 {
-            spins += 1;
-            if spins.is_multiple_of(1 << 14) {
-                std::thread::yield_now();
-            }
-            std::hint::spin_loop();
-        }
+        spin_until(|| shared.board.0.state.load(Ordering::Acquire) & (OPEN - 1) == 0);
         // One panic is enough for the caller, and the next job has none of it.
         if std::thread::panicking() {
             shared.panicked.store(false, Ordering::Relaxed);

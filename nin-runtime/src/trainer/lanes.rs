@@ -1,8 +1,9 @@
 //! The two halves of a group of images, which go through a pass of training apart from each other.
 //!
 //! Two threads take a half each, and meet only where a gradient is summed over all images: what one has written,
-//! the other seldom has to read. A thread that is done early aids the other. With any other number of threads the halves go one after the other, and the threads
-//! share each layer. A group has the same halves on any number of threads, and so all sums the same order.
+//! the other seldom has to read. A thread that is done early aids the other. With any other number of threads the
+//! halves go one after the other, and the threads share each layer. A group has the same halves on any number of
+//! threads, and so all sums the same order.
 
 use super::Loss;
 use crate::{Context, DisjointMut};

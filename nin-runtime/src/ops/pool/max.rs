@@ -71,7 +71,7 @@ impl<T: Element> Kernel for Forward<'_, T> {
         let Self { shape, rows, x, y } = self;
         let first_pixel = rows.start * shape.columns.output;
         let work = Largest { x: x.as_ptr(), y: y.as_mut_ptr(), first_pixel };
-        // Where registers are many, code for them is short.
+        // Code for whole rows would grow large where a vector takes several registers.
         let is_near = padded(shape.c) <= NARROW && !S::IS_WIDE;
         let whole = if is_near { shape.columns.threes() } else { 0..0 };
         for oy in rows {

@@ -322,15 +322,26 @@ impl Shared {
 
     /// Enters the open job, if it is another than the last one, does tasks of it as one of its threads, leaves it, and
     /// gives its number.
+    #[inline]
     pub(super) fn try_help(&self, last: u64, thread: usize) -> Option<u64> {
         let number = self.try_enter(last)?;
+        // SAFETY: this thread has just entered it.
+        unsafe { self.help((number, thread)) };
+        Some(number)
+    }
+
+    /// Does tasks of a job, and leaves it. Apart from looking for one, which is short, and done again and again.
+    ///
+    /// # Safety
+    /// The caller must have [entered](Self::try_enter) the job.
+    unsafe fn help(&self, place: Place) {
         self.entries.0.fetch_add(1, Ordering::Relaxed);
         // SAFETY: this worker is inside an open job, so nobody writes.
         let job = unsafe { *self.board.0.job.get() };
         let _mode = job.mode.enter();
         // SAFETY: the thread that opened the job keeps its task alive until all have left.
         let help = AssertUnwindSafe(|| unsafe {
-            (job.run)(self, (number, thread), job.task, job.tasks);
+            (job.run)(self, place, job.task, job.tasks);
         });
         if let Err(payload) = catch_unwind(help) {
             self.panicked.store(true, Ordering::Relaxed);
@@ -338,7 +349,6 @@ impl Shared {
             std::mem::forget(payload);
         }
         self.board.0.state.fetch_sub(1, Ordering::Release);
-        Some(number)
     }
 
     /// Helps with the next open job and gives its number; nothing at shutdown.

@@ -13,11 +13,15 @@
 //! and columns. That is why results do not depend on batches or threads.
 
 mod operand;
+mod prefetch;
 mod tile;
+mod zeros;
 
 pub use operand::Operand;
 
 use crate::simd::{Isa, Kernel, PANEL, Simd};
+use prefetch::Requests;
+use zeros::Skipping;
 
 /// One loop of the sum: how often it runs, and how far `A` and `B` move with each turn.
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +123,9 @@ pub struct Gemm<'a, T = f32> {
     pub(crate) column_sums: *mut T,
     /// What nobody need ask for.
     pub(crate) near: Near,
+    /// Whether neighbouring rows of `A` may be zero at many places at once, as activations behind a ReLU are and
+    /// gradients before it, so that it may pay to look for these. Rows are whole panels then, and one sum one loop.
+    pub(crate) has_zeros: bool,
 }
 
 impl<T: Operand> Gemm<'_, T> {
@@ -130,7 +137,12 @@ impl<T: Operand> Gemm<'_, T> {
         debug_assert_eq!((self.sum[2].a, self.sum[2].b), (1, PANEL));
         debug_assert!(!matches!(self.finish.step, Step::Accumulate | Step::Gate));
         // SAFETY: the caller's promise.
-        unsafe { T::multiply(isa, self) };
+        unsafe {
+            match zeros::may_pay(&self) {
+                true => T::multiply_skipping(isa, self),
+                false => T::multiply(isa, self),
+            }
+        }
     }
 }
 
@@ -142,7 +154,15 @@ impl Gemm<'_> {
     pub(crate) unsafe fn run_gated(self, isa: Isa) {
         debug_assert_eq!((self.sum[2].a, self.sum[2].b), (1, PANEL));
         debug_assert!(matches!(self.finish.step, Step::Nothing | Step::Gate));
-        isa.run(Gated(self));
+        if zeros::may_pay(&self) {
+            isa.run(Skipping::<f32, true> {
+                isa,
+                gemm: self,
+                all: |isa, gemm| isa.run(Gated(gemm)),
+            });
+        } else {
+            isa.run(Gated(self));
+        }
     }
 
     /// Computes the product, whose inner row moves `A` by 1, as gradients of weights have it.
@@ -203,7 +223,7 @@ impl<T: Operand> Gemm<'_, T> {
     /// all rows of `A` pass.
     #[inline(always)]
     unsafe fn columns<S: Simd, const UNIT_K: bool, const GATES: bool>(&self, simd: S) {
-        let mut ahead = tile::Requests::new::<S, T>(self);
+        let mut ahead = Requests::new::<S, T>(self);
         let mut panel = 0;
         while panel < self.panels {
             let width = width::<S>(self.panels - panel, self.rows.1);
@@ -232,7 +252,7 @@ impl<T: Operand> Gemm<'_, T> {
         &self,
         simd: S,
         panel: usize,
-        ahead: &mut tile::Requests,
+        ahead: &mut Requests,
     ) {
         let (outer, inner) = self.rows;
         for row in 0..outer {
@@ -276,17 +296,17 @@ fn tiles(rows: usize, most: usize) -> [(usize, usize); 2] {
     [(taller, height + 1), (tiles - taller, height)]
 }
 
-/// Rows from which on tiles are three or four panels wide. Fewer are so rare that tiles for them would only make
-/// programs larger.
-const LEAST_WIDE: usize = 3;
+/// Rows from which on a register tile of AVX-512 is more than a panel wide. Fewer are so rare that tiles for them would
+/// only make programs larger.
+const LEAST_WIDE: usize = 4;
 
 /// Panels that the next register tile of so many rows is wide, of those that are left. Three suit the caches best;
-/// four, where else one or two would remain, which leave registers idle.
+/// four, where else one or two would remain, which leave registers idle, and where the rows make no tile of few.
 #[inline(always)]
 fn width<S: Simd>(left: usize, rows: usize) -> usize {
     match (S::TILE_ROWS.len(), left) {
-        (4.., 4 | 8) if rows >= LEAST_WIDE => 4,
-        (4.., _) => left.min(if rows >= LEAST_WIDE { 3 } else { 2 }),
+        (4.., 4 | 8) if rows >= 2 * LEAST_WIDE => 4,
+        (4.., _) => left.min(if rows >= LEAST_WIDE { 3 } else { 1 }),
         (most, _) => left.min(most),
     }
 }

@@ -1,6 +1,7 @@
 //! The element types that products are compiled for.
 
 use super::Gemm;
+use super::zeros::Skipping;
 use crate::simd::{Element, Isa};
 use half::{bf16, f16};
 
@@ -17,6 +18,13 @@ pub trait Operand: Element {
     /// others.
     #[doc(hidden)]
     unsafe fn multiply(isa: Isa, gemm: Gemm<'_, Self>);
+
+    /// [`multiply`](Self::multiply) without products of zeros, if these are many.
+    ///
+    /// # Safety
+    /// As for [`multiply`](Self::multiply).
+    #[doc(hidden)]
+    unsafe fn multiply_skipping(isa: Isa, gemm: Gemm<'_, Self>);
 }
 
 macro_rules! operand {
@@ -24,6 +32,10 @@ macro_rules! operand {
         $(impl Operand for $type {
             unsafe fn multiply(isa: Isa, gemm: Gemm<'_, Self>) {
                 isa.run(gemm);
+            }
+
+            unsafe fn multiply_skipping(isa: Isa, gemm: Gemm<'_, Self>) {
+                isa.run(Skipping::<Self, false> { isa, gemm, all: |isa, gemm| isa.run(gemm) });
             }
         })*
     };

@@ -2,7 +2,7 @@
 //! callers use.
 
 use super::*;
-use crate::simd::PANEL;
+use crate::simd::{PANEL, padded};
 
 fn values(n: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12345);
@@ -42,6 +42,7 @@ fn check_plain(isa: Isa, m: usize, panels: usize, k: usize) {
             ahead: Ahead::NOTHING,
             column_sums: core::ptr::null_mut(),
             near: Near::Neither,
+            has_zeros: false,
         };
         // SAFETY: the buffers have the lengths that the strides address.
         unsafe {
@@ -99,6 +100,7 @@ fn check_transposed(isa: Isa, m: usize, panels: usize, k: usize) {
         ahead: Ahead::NOTHING,
         column_sums: column_sums.as_mut_ptr(),
         near: Near::Neither,
+        has_zeros: false,
     };
     // SAFETY: the buffers have the lengths that the strides address.
     unsafe { gemm.run_transposed(isa) };
@@ -141,7 +143,118 @@ fn tiles_have_all_rows_and_wide_ones_have_enough() {
         assert_eq!(tiles.iter().map(|(count, height)| count * height).sum::<usize>(), rows);
         for (_, height) in tiles.into_iter().filter(|(count, _)| *count > 0) {
             assert!(height <= most, "{rows} rows of {panels} panels");
-            assert!(width < 3 || height >= LEAST_WIDE, "{rows} rows of {panels} panels");
+            assert!(width == 1 || height >= LEAST_WIDE, "{rows} rows of {panels} panels");
         }
+    }
+}
+
+/// The bits of `A·B` by tiles that look for zeros or by those that do not; `A` has whole panels a row.
+fn bits(
+    isa: Isa,
+    a: &[f32],
+    b: &[f32],
+    (m, k, panels): (usize, usize, usize),
+    zeros: bool,
+) -> [Vec<u32>; 2] {
+    let n = panels * PANEL;
+    let (bias, gate) = (values(n, 3), values(m * n, 9));
+    [Finish::bias(bias.as_ptr(), true), Finish::gate(gate.as_ptr())].map(|finish| {
+        let mut c = vec![f32::NAN; m * n];
+        let gemm = Gemm {
+            rows: (1, m),
+            panels,
+            sum: [Axis::ONCE, Axis::ONCE, Axis { count: k, a: 1, b: PANEL }],
+            a: a.as_ptr(),
+            a_rows: (0, padded(k)),
+            b: b.as_ptr(),
+            b_panel: k * PANEL,
+            c: c.as_mut_ptr(),
+            output: Output { outer: 0, row: n, panel: PANEL },
+            finish,
+            ahead: Ahead::NOTHING,
+            column_sums: core::ptr::null_mut(),
+            near: Near::Neither,
+            has_zeros: zeros,
+        };
+        // SAFETY: the buffers have the lengths that the strides address.
+        unsafe {
+            match finish.step {
+                Step::Gate => gemm.run_gated(isa),
+                _ => gemm.run(isa),
+            }
+        }
+        c.iter().map(|x| x.to_bits()).collect()
+    })
+}
+
+/// `A` (m × padded k) whose values are zero where `is_zero(row, column)`, and whose padding is.
+fn with_zeros(m: usize, k: usize, is_zero: impl Fn(usize, usize) -> bool) -> Vec<f32> {
+    let mut a = values(m * padded(k), 7);
+    for (i, row) in a.chunks_exact_mut(padded(k)).enumerate() {
+        for (j, value) in row.iter_mut().enumerate() {
+            if j >= k || is_zero(i, j) {
+                *value = 0.0;
+            }
+        }
+    }
+    a
+}
+
+/// Numbers without a pattern.
+fn hash(i: usize, j: usize) -> usize {
+    ((i * 31 + j) * 2_654_435_761 >> 7) % 101
+}
+
+#[test]
+fn products_of_zeros_are_left_out_to_the_same_bits() {
+    // More rows than a block has, more products than are looked at together, and few of both.
+    let shapes = [
+        (5, 96, 3),
+        (16, 70, 2),
+        (61, 33, 4),
+        (97, 150, 7),
+        (700, 96, 6),
+        (40, 1100, 5),
+        (9, 9000, 2),
+    ];
+    for isa in Isa::available() {
+        for (m, k, panels) in shapes {
+            let b = values(k * panels * PANEL, 2);
+            let patterns: [&dyn Fn(usize, usize) -> bool; 6] = [
+                &|_, _| false,
+                &|_, _| true,
+                &|i, j| hash(i / 10, j) < 50,
+                &|i, j| hash(i, j) < 95,
+                &|i, j| i > 200 || hash(i / 48, j) < 70,
+                &|i, j| i != m - 1 || j != k - 1,
+            ];
+            for (number, pattern) in patterns.into_iter().enumerate() {
+                let a = with_zeros(m, k, pattern);
+                let [all, some] =
+                    [false, true].map(|zeros| bits(isa, &a, &b, (m, k, panels), zeros));
+                assert!(all == some, "{} {m}×{k}×{panels}, pattern {number}", isa.name());
+            }
+        }
+    }
+}
+
+/// What is not a number is no zero, and what a zero would be multiplied by is not read.
+#[test]
+fn only_products_of_zeros_are_left_out() {
+    let (m, k, panels) = (48, 96, 3);
+    for isa in Isa::available().filter(|isa| *isa != Isa::SCALAR) {
+        let mut a = with_zeros(m, k, |_, j| j % 3 == 0);
+        let mut b = values(k * panels * PANEL, 2);
+        for row in b.chunks_exact_mut(3 * PANEL) {
+            row[..PANEL].fill(f32::NAN);
+        }
+        let is_nan = |bits: &u32| f32::from_bits(*bits).is_nan();
+        let [biased, gated] = bits(isa, &a, &b, (m, k, panels), true);
+        assert!(!biased.iter().chain(&gated).any(is_nan), "{}", isa.name());
+        a[17 * k + 1] = f32::NAN;
+        let [biased, _] = bits(isa, &a, &b, (m, k, panels), true);
+        let rows: Vec<bool> =
+            biased.chunks(panels * PANEL).map(|row| row.iter().all(is_nan)).collect();
+        assert_eq!(rows, (0..m).map(|i| i == 17).collect::<Vec<_>>(), "{}", isa.name());
     }
 }

@@ -1,8 +1,8 @@
 //! The register tile: `R` rows of `C` by `P` panels, all sums in registers.
 
-use super::{Axis, Finish, Gemm, LEAST_WIDE, Near, Operand, Output, Step, width};
+use super::prefetch::{Prefetch, Requests};
+use super::{Axis, Finish, Gemm, LEAST_WIDE, Near, Operand, Step};
 use crate::simd::{LINE, PANEL, Simd, Vector};
-use core::ops::Range;
 
 /// Where a tile stands: its first row of `A`, where its first sum goes in `C`, and its first panel.
 #[derive(Clone, Copy)]
@@ -75,14 +75,14 @@ pub(super) unsafe fn run<
         ($($rows:literal)*) => {
             match height {
                 $($rows if $rows <= S::TILE_ROWS[P - 1] - usize::from(COLUMN_SUMS)
-                    && (P < 3 || $rows >= LEAST_WIDE || COLUMN_SUMS) =>
+                    && (P == 1 || $rows >= LEAST_WIDE || COLUMN_SUMS) =>
                 {
                     let mut at = first;
                     for _ in 0..count {
                         // SAFETY: the caller's promise.
                         unsafe {
-                            tile::<S, T, $rows, P, UNIT_K, GATES, COLUMN_SUMS>(
-                                simd, gemm, at, is_plain, ahead,
+                            tile::<S, T, $rows, P, UNIT_K, GATES, COLUMN_SUMS, false>(
+                                simd, gemm, at, &[], is_plain, ahead,
                             );
                         }
                         at = at.below(gemm, $rows);
@@ -102,7 +102,46 @@ fn asks_for_a<T, const UNIT_K: bool>(gemm: &Gemm<'_, T>, panel: usize) -> bool {
     UNIT_K && panel == 0 && gemm.near == Near::Neither
 }
 
+/// Computes tiles of [`Simd::SKIP_ROWS`] rows, one below the other, each of the products to which its steps lead.
+#[inline(always)]
+pub(super) unsafe fn run_skipping<'l, S: Simd, T: Operand, const P: usize, const GATES: bool>(
+    simd: S,
+    gemm: &Gemm<'_, T>,
+    first: Place,
+    lists: impl Iterator<Item = &'l [u16]>,
+) {
+    let is_plain = P == 1 || gemm.near == Near::AAndC;
+    let mut nothing = Requests::NONE;
+    let mut at = first;
+    for steps in lists {
+        macro_rules! tile {
+            ($rows:literal) => {
+                tile::<S, T, $rows, P, true, GATES, false, true>(
+                    simd,
+                    gemm,
+                    at,
+                    steps,
+                    is_plain,
+                    &mut nothing,
+                )
+            };
+        }
+        // SAFETY: the caller's promise.
+        unsafe {
+            match S::SKIP_ROWS {
+                6 => tile!(6),
+                8 => tile!(8),
+                rows => unreachable!("tiles of {rows} rows"),
+            }
+        }
+        at = at.below(gemm, S::SKIP_ROWS);
+    }
+}
+
 /// Computes one tile. It is plain if its sums are one line of products that nothing is asked for with, as most are.
+///
+/// It computes all products, or if it skips some, those to which the steps lead: each from one product to the next, the
+/// first from where the sum begins.
 #[expect(clippy::needless_range_loop, reason = "j is a tile's vector throughout")]
 #[inline(always)]
 unsafe fn tile<
@@ -113,10 +152,12 @@ unsafe fn tile<
     const UNIT_K: bool,
     const GATES: bool,
     const COLUMN_SUMS: bool,
+    const SKIPS: bool,
 >(
     simd: S,
     gemm: &Gemm<'_, T>,
     at: Place,
+    steps: &[u16],
     is_plain: bool,
     ahead: &mut Requests,
 ) {
@@ -155,17 +196,23 @@ unsafe fn tile<
             b_step,
         };
         // Where operands' steps are not known, the address of each turn takes registers.
-        let unroll = if UNIT_K { S::UNROLL } else { S::UNROLL.div_ceil(2) };
+        let unroll = match UNIT_K {
+            true if SKIPS => S::UNROLL.min(2),
+            true => S::UNROLL,
+            false => S::UNROLL.div_ceil(2),
+        };
         if P == 1 {
             prefetch.all(simd, gemm);
         }
-        let mut to_come = gemm.products();
-        let (mut left, mut middle_left) = (inner.count, middle.count);
+        let mut to_come = if SKIPS { steps.len() } else { gemm.products() };
+        let (mut left, mut middle_left) =
+            if SKIPS { (to_come, 1) } else { (inner.count, middle.count) };
+        let mut steps = steps.as_ptr();
         while to_come > 0 {
             let mut run = left;
             if !is_plain {
-                let asks = ahead.are_left();
-                let asks_for_a = asks_for_a::<T, UNIT_K>(gemm, at.panel);
+                let asks = !SKIPS && ahead.are_left();
+                let asks_for_a = !SKIPS && asks_for_a::<T, UNIT_K>(gemm, at.panel);
                 // Where nothing is asked for with each line, runs are long.
                 if asks || asks_for_a {
                     run = left.min(LINE);
@@ -197,16 +244,29 @@ unsafe fn tile<
             }
             // As many turns as are written out, and what is left.
             let long = if R * vectors >= S::TALL { run / unroll } else { 0 };
+            macro_rules! multiply {
+                () => {
+                    if SKIPS {
+                        let step = usize::from(*steps);
+                        steps = steps.add(1);
+                        operands.step(step, step * PANEL);
+                    }
+                    operands.multiply::<S, R, P, UNIT_K, COLUMN_SUMS>(simd, &mut sums);
+                    if !SKIPS {
+                        operands.step(a_step, b_step);
+                    }
+                };
+            }
             for _ in 0..long {
                 for _ in 0..unroll {
-                    operands.multiply::<S, R, P, UNIT_K, COLUMN_SUMS>(simd, &mut sums);
+                    multiply!();
                 }
                 if unroll > 1 {
                     operands.pin::<S, R>(simd);
                 }
             }
             for _ in 0..run - long * unroll {
-                operands.multiply::<S, R, P, UNIT_K, COLUMN_SUMS>(simd, &mut sums);
+                multiply!();
             }
             to_come -= run;
             if to_come == 0 {
@@ -316,7 +376,7 @@ impl<T: Operand> Operands<T> {
         self.b = simd.afresh(self.b);
     }
 
-    /// Adds the products of a row of `B` and what it meets of `A`, and goes on to the next ones.
+    /// Adds the products of a row of `B` and what it meets of `A`.
     #[expect(clippy::needless_range_loop, reason = "i and j are a tile's rows and columns")]
     #[inline(always)]
     unsafe fn multiply<
@@ -363,138 +423,6 @@ impl<T: Operand> Operands<T> {
                     sums.rows[i][j] = x.mul_add(weights[j], sums.rows[i][j]);
                 }
             }
-        }
-        self.step(self.a_step, self.b_step);
-    }
-}
-
-/// What the caller will read next, as far as it has not been asked for. Products ask for their share in turn, since
-/// requests that come many at once make each other and the product's own operands wait.
-pub(super) struct Requests([Stream; 2]);
-
-/// Cache lines that are asked for in turn, so many at a time.
-struct Stream {
-    next: *const f32,
-    end: *const f32,
-    lines: usize,
-}
-
-impl Requests {
-    #[inline(always)]
-    pub(super) fn new<S: Simd, T: Operand>(gemm: &Gemm<'_, T>) -> Self {
-        // Processors read two streams ahead by themselves where one would have to do with less.
-        let parts: [&[f32]; 2] = match gemm.ahead.0 {
-            [lone, []] | [[], lone] => lone.split_at(lone.len() / LINE / 2 * LINE).into(),
-            both => both,
-        };
-        let is_empty = parts.iter().all(|part| part.is_empty());
-        let (mut tiles, mut panel) = (0, 0);
-        while !is_empty && panel < gemm.panels {
-            let width = width::<S>(gemm.panels - panel, gemm.rows.1);
-            tiles += gemm.rows.0 * gemm.rows.1.div_ceil(S::TILE_ROWS[width - 1]);
-            panel += width;
-        }
-        let [outer, middle, inner] = gemm.sum;
-        let times = tiles * outer.count * middle.count * inner.count.div_ceil(LINE);
-        Self(parts.map(|part| {
-            let Range { start, end } = part.as_ptr_range();
-            let lines = part.len().div_ceil(LINE).div_ceil(times.max(1));
-            Stream { next: start, end, lines }
-        }))
-    }
-
-    /// Whether there is something to ask for.
-    #[inline(always)]
-    fn are_left(&self) -> bool {
-        self.0.iter().any(|stream| stream.next < stream.end)
-    }
-
-    /// Asks for what is due.
-    #[inline(always)]
-    fn make<S: Simd, const UNIT_K: bool>(&mut self, simd: S) {
-        for Stream { next, end, lines } in &mut self.0 {
-            for _ in 0..*lines {
-                if *next >= *end {
-                    break;
-                }
-                // Processors drop requests for the second cache alone while they take its prefetches for useless.
-                // The first one has room for all only where B's panels pass through it and do not stay.
-                match UNIT_K {
-                    true => simd.prefetch_to_second(*next),
-                    false => simd.prefetch(*next),
-                }
-                *next = next.wrapping_add(LINE);
-            }
-        }
-    }
-}
-
-/// What a tile asks for of `C` and of the gate. One panel's lines are asked for when the tile starts. Those of more
-/// panels would come so many at once that they made each other wait, and early enough to be gone from the first cache
-/// when they are used: a share of them is asked for with each of the tile's last runs.
-///
-/// Lines are asked for in the order in which they lie, since the processor's own prefetches then run ahead.
-struct Prefetch<const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool> {
-    /// The matrices that are asked for: `C`, or both.
-    matrices: usize,
-    /// The first element of the sums' lines.
-    c: usize,
-}
-
-impl<const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool>
-    Prefetch<R, P, UNIT_K, GATES>
-{
-    #[inline(always)]
-    fn new<T: Operand>(gemm: &Gemm<'_, T>, c: usize) -> Self {
-        let matrices = match (gemm.near, gemm.finish.step) {
-            (Near::AAndC, _) => 0,
-            (_, Step::Gate) if GATES => 2,
-            _ => 1,
-        };
-        Self { matrices, c }
-    }
-
-    /// How many products are still to come when the first share is asked for.
-    #[inline(always)]
-    const fn last(&self) -> usize {
-        self.matrices * P * LINE
-    }
-
-    /// Asks for all of one panel.
-    #[inline(always)]
-    fn all<S: Simd, T: Operand>(&self, simd: S, gemm: &Gemm<'_, T>) {
-        for matrix in 0..self.matrices {
-            self.ask(simd, gemm, matrix == 0, 0);
-        }
-    }
-
-    /// Asks for what is due with a run when so many products, at most `last`, are still to come: first the gate, which
-    /// is read, then `C`.
-    #[inline(always)]
-    fn share<S: Simd, T: Operand>(&self, simd: S, gemm: &Gemm<'_, T>, to_come: usize) {
-        let runs = to_come.div_ceil(LINE) - 1;
-        self.ask(simd, gemm, runs < P, P - 1 - runs % P);
-    }
-
-    /// Asks for one of `P` shares of a matrix.
-    #[inline(always)]
-    fn ask<S: Simd, T: Operand>(&self, simd: S, gemm: &Gemm<'_, T>, is_output: bool, share: usize) {
-        let Output { row, panel, .. } = gemm.output;
-        // A row's panels are neighbours, and else a panel's rows are.
-        let (rows, panels) = if UNIT_K { (R.div_ceil(P), P) } else { (R, 1) };
-        let first = self.c + if UNIT_K { share * rows * row } else { share * panel };
-        let matrix = if is_output { gemm.c.cast_const() } else { gemm.finish.operand };
-        let mut at = matrix.wrapping_add(first);
-        for _ in 0..rows {
-            at = simd.afresh(at);
-            for j in 0..panels {
-                let line = at.wrapping_add(j * panel);
-                match is_output {
-                    true => simd.prefetch_to_write(line.cast_mut()),
-                    false => simd.prefetch(line),
-                }
-            }
-            at = at.wrapping_add(row);
         }
     }
 }

@@ -79,6 +79,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     const LANES: usize;
     /// Rows of the largest register tile that is one panel wide, two, and so on as far as registers last.
     const TILE_ROWS: &'static [usize];
+    /// Rows of the register tiles that leave out products of zeros; 0 if there are none.
+    const SKIP_ROWS: usize = 0;
     /// How often the inner loop of a product is written out. Counting and moving on are up to a sixth of its
     /// instructions, which tell on a core whose other thread is busy.
     const UNROLL: usize = 1;
@@ -211,7 +213,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `p`, which the compiler takes to depend on `v`, so that it reads nothing there before it has computed `v`.
     /// It would otherwise read early, and keep more values than there are registers.
     #[inline(always)]
-    fn once_known(self, v: &mut Self::V, p: *const f32) -> *const f32 {
+    fn once_known<T>(self, v: &mut Self::V, p: *const T) -> *const T {
         let _ = v;
         p
     }
@@ -254,6 +256,27 @@ pub trait Simd: Copy + Send + Sync + 'static {
         unsafe { self.store(lanes.as_mut_ptr(), v) };
         let lanes = lanes[..Self::LANES].iter().enumerate();
         lanes.fold(0, |bits, (i, &lane)| bits | u32::from(lane != 0.0) << i)
+    }
+
+    /// Each bit of a lane that is set in `a` or in `b`.
+    fn or_bits(self, a: Self::V, b: Self::V) -> Self::V;
+
+    /// Writes how far each one of [`LANES`](Self::LANES) bits is from the one before, and whatever behind: the first
+    /// is so far from the bit that stands `gap` places before them all.
+    ///
+    /// # Safety
+    /// `to` must be valid for writing as many numbers as there are lanes.
+    #[inline(always)]
+    unsafe fn store_steps(self, bits: u32, mut gap: u16, mut to: *mut u16) {
+        for lane in 0..Self::LANES {
+            let is_one = bits >> lane & 1;
+            // SAFETY: the caller's promise.
+            unsafe {
+                *to = gap;
+                to = to.add(is_one as usize);
+            }
+            gap = if is_one == 1 { 1 } else { gap + 1 };
+        }
     }
 
     /// Transposes [`LANES`](Self::LANES) rows of as many values, `from_row` apart, to rows `to_row` apart.

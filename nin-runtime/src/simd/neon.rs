@@ -74,6 +74,7 @@ impl Simd for Neon {
     const LANES: usize = 4;
     // 24 sums, four vectors of weights and one broadcast: 29 of 32 registers.
     const TILE_ROWS: &'static [usize] = &[6];
+    const SKIP_ROWS: usize = 6;
 
     #[inline(always)]
     fn splat(self, x: f32) -> F32x4 {
@@ -192,5 +193,13 @@ impl Simd for Neon {
     fn select(self, mask: uint32x4_t, a: F32x4, b: F32x4) -> F32x4 {
         // SAFETY: NEON is part of the architecture.
         F32x4(unsafe { vbslq_f32(mask, a.0, b.0) })
+    }
+
+    #[inline(always)]
+    fn or_bits(self, a: F32x4, b: F32x4) -> F32x4 {
+        // SAFETY: NEON is part of the architecture.
+        F32x4(unsafe {
+            vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(a.0), vreinterpretq_u32_f32(b.0)))
+        })
     }
 }

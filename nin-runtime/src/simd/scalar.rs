@@ -176,6 +176,11 @@ impl Simd for Scalar {
     fn select(self, mask: Self::Mask, a: F32x4, b: F32x4) -> F32x4 {
         F32x4(core::array::from_fn(|i| if mask[i] { a.0[i] } else { b.0[i] }))
     }
+
+    #[inline(always)]
+    fn or_bits(self, a: F32x4, b: F32x4) -> F32x4 {
+        zip(a, b, |a, b| f32::from_bits(a.to_bits() | b.to_bits()))
+    }
 }
 
 #[cfg(feature = "std")]

@@ -161,6 +161,36 @@ impl Kernel for Nonzero<'_> {
     }
 }
 
+/// The bits of a panel that are set in either of two.
+struct OrBits<'a>(&'a [f32; PANEL], &'a [f32; PANEL]);
+
+impl Kernel for OrBits<'_> {
+    type Output = [u32; PANEL];
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> [u32; PANEL] {
+        let mut either = [0.0; PANEL];
+        for i in (0..PANEL).step_by(S::LANES) {
+            // SAFETY: a panel is whole registers.
+            unsafe {
+                let (a, b) = (s.load(self.0[i..].as_ptr()), s.load(self.1[i..].as_ptr()));
+                s.store(either[i..].as_mut_ptr(), s.or_bits(a, b));
+            }
+        }
+        either.map(f32::to_bits)
+    }
+}
+
+#[test]
+fn bits_of_either_are_set() {
+    let bits = |factor: u32| core::array::from_fn(|i| (i as u32 + 1).wrapping_mul(factor));
+    let (a, b): ([u32; PANEL], [u32; PANEL]) = (bits(0x9e37_79b9), bits(0x85eb_ca6b));
+    for isa in Isa::available() {
+        let either = isa.run(OrBits(&a.map(f32::from_bits), &b.map(f32::from_bits)));
+        assert_eq!(either, core::array::from_fn(|i| a[i] | b[i]), "{}", isa.name());
+    }
+}
+
 #[test]
 fn what_is_not_zero_has_its_bit_set() {
     for isa in Isa::available() {
@@ -171,6 +201,51 @@ fn what_is_not_zero_has_its_bit_set() {
                 (false, _) => [0.0, -0.0][i % 2],
             });
             assert_eq!(isa.run(Nonzero(&panel)), u32::from(pattern), "{} {pattern:b}", isa.name());
+        }
+    }
+}
+
+/// The steps that [`Simd::store_steps`] gives for the bits of a panel, register by register.
+struct OneSteps {
+    bits: u32,
+    gap: u16,
+}
+
+impl Kernel for OneSteps {
+    type Output = Vec<u16>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Vec<u16> {
+        let mut steps = vec![];
+        let mut gap = self.gap;
+        for first in (0..PANEL).step_by(S::LANES) {
+            let bits = self.bits >> first & ((1 << S::LANES) - 1);
+            let mut some = [0; PANEL];
+            // SAFETY: there is room for the steps of a register.
+            unsafe { s.store_steps(bits, gap, some.as_mut_ptr()) };
+            steps.extend_from_slice(&some[..bits.count_ones() as usize]);
+            gap = match bits.checked_ilog2() {
+                Some(last) => S::LANES as u16 - last as u16,
+                None => gap + S::LANES as u16,
+            };
+        }
+        steps
+    }
+}
+
+#[test]
+fn steps_lead_from_one_to_one() {
+    for isa in Isa::available() {
+        for bits in (0..=u16::MAX).map(u32::from) {
+            let gap = bits as u16 % 7;
+            let mut at = -i32::from(gap);
+            let steps = isa.run(OneSteps { bits, gap });
+            let places = steps.into_iter().map(|step| {
+                at += i32::from(step);
+                at
+            });
+            let ones = (0..16).filter(|i| bits >> i & 1 == 1);
+            assert!(places.eq(ones), "{} {bits:b}", isa.name());
         }
     }
 }

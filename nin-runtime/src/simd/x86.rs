@@ -100,6 +100,7 @@ impl Simd for Avx2 {
     const LANES: usize = 8;
     // 12 sums, two vectors of weights and one broadcast fill 15 of 16 registers.
     const TILE_ROWS: &'static [usize] = &[6];
+    const SKIP_ROWS: usize = 6;
     const UNROLL: usize = 8;
 
     #[inline(always)]
@@ -237,6 +238,12 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn or_bits(self, a: F32x8, b: F32x8) -> F32x8 {
+        // SAFETY: the token exists only where the instructions do.
+        F32x8(unsafe { _mm256_or_ps(a.0, b.0) })
+    }
+
+    #[inline(always)]
     unsafe fn transpose(self, from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
         // SAFETY: the caller vouches for eight rows of eight.
         unsafe {
@@ -274,6 +281,7 @@ impl Simd for Avx512 {
     // At most 24 sums, beside the vectors of weights and a broadcast. Of 27 some did not stay in registers where the
     // loop is written out. Wide tiles load less for each multiplication.
     const TILE_ROWS: &'static [usize] = &[8, 10, 8, 6];
+    const SKIP_ROWS: usize = 8;
     const UNROLL: usize = 2;
     const TALL: usize = 20;
 
@@ -338,11 +346,11 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn once_known(self, v: &mut F32x16, p: *const f32) -> *const f32 {
+    fn once_known<T>(self, v: &mut F32x16, p: *const T) -> *const T {
         #[inline]
         #[target_feature(enable = "avx512f")]
         #[expect(clippy::pointers_in_nomem_asm_block, reason = "there is no instruction")]
-        fn pass(v: &mut __m512, mut p: *const f32) -> *const f32 {
+        fn pass<T>(v: &mut __m512, mut p: *const T) -> *const T {
             // SAFETY: it does nothing.
             unsafe {
                 core::arch::asm!(
@@ -421,6 +429,27 @@ impl Simd for Avx512 {
     fn nonzero(self, v: F32x16) -> u32 {
         // SAFETY: the token exists only where the instructions do.
         unsafe { _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(v.0, _mm512_setzero_ps()).into() }
+    }
+
+    #[inline(always)]
+    fn or_bits(self, a: F32x16, b: F32x16) -> F32x16 {
+        // SAFETY: the token exists only where the instructions do.
+        unsafe {
+            let (a, b) = (_mm512_castps_si512(a.0), _mm512_castps_si512(b.0));
+            F32x16(_mm512_castsi512_ps(_mm512_or_si512(a, b)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_steps(self, bits: u32, gap: u16, to: *mut u16) {
+        // SAFETY: the caller vouches for sixteen numbers.
+        unsafe {
+            let all = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let ones = _mm512_maskz_compress_epi32(bits as __mmask16, all);
+            let before = _mm512_set1_epi32(-i32::from(gap));
+            let steps = _mm512_sub_epi32(ones, _mm512_alignr_epi32::<15>(ones, before));
+            _mm256_storeu_si256(to.cast(), _mm512_cvtepi32_epi16(steps));
+        }
     }
 
     #[inline(always)]

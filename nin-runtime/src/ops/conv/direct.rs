@@ -215,6 +215,7 @@ impl InputGradient<'_> {
             ahead: Ahead::NOTHING,
             column_sums: core::ptr::null_mut(),
             near: Near::Neither,
+            has_zeros: false,
         };
         // SAFETY: the border holds every tap of every input pixel, lengths were checked, and each
         // task has its own image.
@@ -248,6 +249,7 @@ impl InputGradient<'_> {
                 ahead: Ahead::NOTHING,
                 column_sums: core::ptr::null_mut(),
                 near: Near::Neither,
+                has_zeros: true,
             };
             // SAFETY: lengths were checked, and each task writes its own pixels.
             unsafe { gemm.run_gated(cx.isa()) };

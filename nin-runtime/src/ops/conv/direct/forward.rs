@@ -131,6 +131,7 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
             ahead: Ahead::NOTHING,
             column_sums: core::ptr::null_mut(),
             near: block.near,
+            has_zeros: shape.is_pointwise(),
         };
         // SAFETY: the input, or the strip, holds all that the block's windows see, and lengths were checked.
         unsafe { gemm.run(isa) };

@@ -210,6 +210,7 @@ impl Part {
                     ahead: core::mem::replace(&mut ahead, Ahead::NOTHING),
                     column_sums,
                     near: Near::Neither,
+                    has_zeros: false,
                 };
                 // SAFETY: `ConvShape` holds windows to the bordered input, lengths were checked, each
                 // task has its own weights, and among those with these columns, one has the bias.

@@ -358,6 +358,7 @@ pub(super) fn products(
             ahead,
             column_sums: core::ptr::null_mut(),
             near: Near::Neither,
+            has_zeros: false,
         };
         // SAFETY: lengths were checked, and each point's matrix is written once.
         unsafe { gemm.run(cx.isa()) };
@@ -404,6 +405,7 @@ pub(super) fn weight_products(
             finish: if accumulate { Finish::ACCUMULATE } else { Finish::NOTHING },
             ahead,
             near: Near::Neither,
+            has_zeros: false,
             column_sums: match &sums {
                 Some((at, sums)) if *at == point => sums.as_mut_ptr(),
                 _ => core::ptr::null_mut(),

@@ -1,0 +1,143 @@
+//! What products ask for before it is read or written, so that it comes nearer meanwhile.
+
+use super::{Gemm, Near, Operand, Output, Step, width};
+use crate::simd::{LINE, Simd};
+use core::ops::Range;
+
+/// What the caller will read next, as far as it has not been asked for. Products ask for their share in turn, since
+/// requests that come many at once make each other and the product's own operands wait.
+pub(super) struct Requests([Stream; 2]);
+
+/// Cache lines that are asked for in turn, so many at a time.
+struct Stream {
+    next: *const f32,
+    end: *const f32,
+    lines: usize,
+}
+
+impl Stream {
+    const NONE: Self = Self { next: core::ptr::null(), end: core::ptr::null(), lines: 0 };
+}
+
+impl Requests {
+    /// Nothing is asked for.
+    pub(super) const NONE: Self = Self([Stream::NONE; 2]);
+
+    #[inline(always)]
+    pub(super) fn new<S: Simd, T: Operand>(gemm: &Gemm<'_, T>) -> Self {
+        // Processors read two streams ahead by themselves where one would have to do with less.
+        let parts: [&[f32]; 2] = match gemm.ahead.0 {
+            [lone, []] | [[], lone] => lone.split_at(lone.len() / LINE / 2 * LINE).into(),
+            both => both,
+        };
+        let is_empty = parts.iter().all(|part| part.is_empty());
+        let (mut tiles, mut panel) = (0, 0);
+        while !is_empty && panel < gemm.panels {
+            let width = width::<S>(gemm.panels - panel, gemm.rows.1);
+            tiles += gemm.rows.0 * gemm.rows.1.div_ceil(S::TILE_ROWS[width - 1]);
+            panel += width;
+        }
+        let [outer, middle, inner] = gemm.sum;
+        let times = tiles * outer.count * middle.count * inner.count.div_ceil(LINE);
+        Self(parts.map(|part| {
+            let Range { start, end } = part.as_ptr_range();
+            let lines = part.len().div_ceil(LINE).div_ceil(times.max(1));
+            Stream { next: start, end, lines }
+        }))
+    }
+
+    /// Whether there is something to ask for.
+    #[inline(always)]
+    pub(super) fn are_left(&self) -> bool {
+        self.0.iter().any(|stream| stream.next < stream.end)
+    }
+
+    /// Asks for what is due.
+    #[inline(always)]
+    pub(super) fn make<S: Simd, const UNIT_K: bool>(&mut self, simd: S) {
+        for Stream { next, end, lines } in &mut self.0 {
+            for _ in 0..*lines {
+                if *next >= *end {
+                    break;
+                }
+                // Processors drop requests for the second cache alone while they take its prefetches for useless.
+                // The first one has room for all only where B's panels pass through it and do not stay.
+                match UNIT_K {
+                    true => simd.prefetch_to_second(*next),
+                    false => simd.prefetch(*next),
+                }
+                *next = next.wrapping_add(LINE);
+            }
+        }
+    }
+}
+
+/// What a tile asks for of `C` and of the gate. One panel's lines are asked for when the tile starts. Those of more
+/// panels would come so many at once that they made each other wait, and early enough to be gone from the first cache
+/// when they are used: a share of them is asked for with each of the tile's last runs.
+///
+/// Lines are asked for in the order in which they lie, since the processor's own prefetches then run ahead.
+pub(super) struct Prefetch<const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool> {
+    /// The matrices that are asked for: `C`, or both.
+    matrices: usize,
+    /// The first element of the sums' lines.
+    c: usize,
+}
+
+impl<const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool>
+    Prefetch<R, P, UNIT_K, GATES>
+{
+    #[inline(always)]
+    pub(super) fn new<T: Operand>(gemm: &Gemm<'_, T>, c: usize) -> Self {
+        let matrices = match (gemm.near, gemm.finish.step) {
+            (Near::AAndC, _) => 0,
+            (_, Step::Gate) if GATES => 2,
+            _ => 1,
+        };
+        Self { matrices, c }
+    }
+
+    /// How many products are still to come when the first share is asked for.
+    #[inline(always)]
+    pub(super) const fn last(&self) -> usize {
+        self.matrices * P * LINE
+    }
+
+    /// Asks for all of one panel.
+    #[inline(always)]
+    pub(super) fn all<S: Simd, T: Operand>(&self, simd: S, gemm: &Gemm<'_, T>) {
+        for matrix in 0..self.matrices {
+            self.ask(simd, gemm, matrix == 0, 0);
+        }
+    }
+
+    /// Asks for what is due with a run when so many products, at most `last`, are still to come: first the gate, which
+    /// is read, then `C`.
+    #[inline(always)]
+    pub(super) fn share<S: Simd, T: Operand>(&self, simd: S, gemm: &Gemm<'_, T>, to_come: usize) {
+        let runs = to_come.div_ceil(LINE) - 1;
+        self.ask(simd, gemm, runs < P, P - 1 - runs % P);
+    }
+
+    /// Asks for one of `P` shares of a matrix.
+    #[inline(always)]
+    fn ask<S: Simd, T: Operand>(&self, simd: S, gemm: &Gemm<'_, T>, is_output: bool, share: usize) {
+        let Output { row, panel, .. } = gemm.output;
+        // A row's panels are neighbours, and else a panel's rows are.
+        let (rows, panels) = if UNIT_K { (R.div_ceil(P), P) } else { (R, 1) };
+        let first = self.c + if UNIT_K { share * rows * row } else { share * panel };
+        let matrix = if is_output { gemm.c.cast_const() } else { gemm.finish.operand };
+        let mut at = matrix.wrapping_add(first);
+        for _ in 0..rows {
+            at = simd.afresh(at);
+            for j in 0..panels {
+                let line = at.wrapping_add(j * panel);
+                match is_output {
+                    true => simd.prefetch_to_write(line.cast_mut()),
+                    false => simd.prefetch(line),
+                }
+            }
+            at = at.wrapping_add(row);
+        }
+    }
+}

@@ -2,8 +2,9 @@
 """Compares `nin` with other frameworks: `python3 benches/peers/run.py` prints the table of the README.
 
 Needs a Python with `requirements.txt` installed, and cargo. Each side is a process that waits for orders; the
-sides take turns, round after round, so that whatever else the machine does hits all of them alike. The
-figures are medians.
+sides take short turns, round after round, so that whatever else the machine does hits all of them alike. The
+figures are medians: milliseconds of all runs, ratios of all rounds. On a machine that others share, the ratio of
+what ran within a second or two says more than that of two medians.
 """
 
 import argparse
@@ -75,10 +76,10 @@ class Side:
 
 
 def compare(sides, rounds, budget):
-    """The median of each work by each side that can do it, from rounds in which all take their turns.
+    """Of each work by each side that can do it, the median time and the median ratio to the first side.
 
     A round goes through all work, so that a time in which the machine is slow hits a part of each figure's
-    runs and not all runs of one figure.
+    runs and not all runs of one figure. The sides' order changes from round to round.
     """
     counts, times = {}, {}
     for work in WORK:
@@ -88,10 +89,17 @@ def compare(sides, rounds, budget):
                 counts[work, side] = max(1, min(200, int(budget * 1e3 / rounds / first[0])))
                 times[work, side] = []
     for number in range(1, rounds + 1):
-        for (work, side), count in counts.items():
-            times[work, side] += side.time(*work, count)
+        for work in WORK:
+            able = [side for side in sides if (work, side) in counts]
+            for side in able if number % 2 else reversed(able):
+                times[work, side].append(side.time(*work, counts[work, side]))
         print(f"round {number} of {rounds}", file=sys.stderr, flush=True)
-    return {key: statistics.median(values) for key, values in times.items()}
+    results = {}
+    for (work, side), turns in times.items():
+        own = times[work, sides[0]]
+        ratios = [statistics.median(turn) / statistics.median(by) for turn, by in zip(turns, own)]
+        results[work, side] = statistics.median(sum(turns, [])), statistics.median(ratios)
+    return results
 
 
 def version(name):
@@ -128,13 +136,13 @@ def print_table(names, results, threads):
     for name in names:
         cells = []
         for work in WORK:
-            value, own = (results.get((threads, work, side)) for side in (name, "nin"))
+            value, ratio = results.get((threads, work, name), (None, None))
             if value is None:
                 cells.append("–")
-            elif name == "nin" or own is None:
+            elif name == "nin":
                 cells.append(f"**{milliseconds(value)}**")
             else:
-                cells.append(f"{milliseconds(value)} ({value / own:.2f}×)")
+                cells.append(f"{milliseconds(value)} ({ratio:.2f}×)")
         print(f"| {name} {version(name)} | " + " | ".join(cells) + " |")
 
 
@@ -142,7 +150,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sides", nargs="+", default=PYTHON + RUST, choices=PYTHON + RUST)
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=8, help="how often each side takes its turn")
+    parser.add_argument("--rounds", type=int, default=20, help="how often each side takes its turn")
     parser.add_argument("--budget", type=float, default=2.0, help="seconds for each figure")
     options = parser.parse_args()
     names = ["nin", *options.sides]
@@ -150,10 +158,10 @@ def main():
     results = {}
     for threads in options.threads:
         sides = [Side(name, threads) for name in names]
-        for (work, side), median in compare(sides, options.rounds, options.budget).items():
-            results[threads, work, side.name] = median
+        for (work, side), (median, ratio) in compare(sides, options.rounds, options.budget).items():
+            results[threads, work, side.name] = median, ratio
             line = dict(zip(("net", "work", "batch"), work))
-            line |= {"threads": threads, "side": side.name, "ms": round(median, 4)}
+            line |= {"threads": threads, "side": side.name, "ms": round(median, 4), "ratio": round(ratio, 3)}
             print(json.dumps(line), file=sys.stderr, flush=True)
         for side in sides:
             side.process.stdin.close()

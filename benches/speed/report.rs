@@ -1,6 +1,8 @@
 //! What the benchmarks share: groups that criterion times and that end with a table of what each
-//! piece of work reached of the FMA peak, which is measured right before and after each of its samples,
-//! since a processor's clock changes within seconds.
+//! piece of work reached of the FMA peak.
+//!
+//! Both take turns of less than a millisecond, since a processor's clock, and what its other guests leave of it,
+//! change from moment to moment.
 
 use std::hint::black_box;
 use std::thread;
@@ -19,6 +21,9 @@ pub enum Work {
     /// Bytes read and written, each array counted once.
     Bytes(u64),
 }
+
+/// About how long work runs, on one thread, until the peak is measured again.
+const TURN: Duration = Duration::from_micros(500);
 
 /// Benchmarks that belong together.
 pub struct Group<'a> {
@@ -70,19 +75,34 @@ impl Group<'_> {
             Work::Bytes(count) => Throughput::Bytes(count),
         });
         let (isa, threads) = (self.isa, self.threads);
-        // Of each sample, the time of a run and what the peak would have done in it.
+        // Of each turn, the time of a run and what the peak would have done in it.
         let (mut times, mut flops) = (Vec::new(), Vec::new());
+        let mut runs_a_turn = None;
         self.group.bench_function(name, |bencher| {
             bencher.iter_custom(|runs| {
-                let before = peak(isa, threads);
-                let start = Instant::now();
-                for _ in 0..runs {
+                let turn = *runs_a_turn.get_or_insert_with(|| {
+                    let start = Instant::now();
                     run();
+                    let time = start.elapsed().as_secs_f64();
+                    (threads as f64 * TURN.as_secs_f64() / time).max(1.0) as u64
+                });
+                let mut before = peak(isa, threads);
+                let (mut elapsed, mut left) = (Duration::ZERO, runs);
+                while left > 0 {
+                    let count = left.min(turn);
+                    let start = Instant::now();
+                    for _ in 0..count {
+                        run();
+                    }
+                    let taken = start.elapsed();
+                    let after = peak(isa, threads);
+                    let time = taken.as_secs_f64() / count as f64;
+                    times.push(time);
+                    flops.push(time * (before + after) / 2.0);
+                    elapsed += taken;
+                    before = after;
+                    left -= count;
                 }
-                let elapsed = start.elapsed();
-                let time = elapsed.as_secs_f64() / runs as f64;
-                times.push(time);
-                flops.push(time * (before + peak(isa, threads)) / 2.0);
                 elapsed
             });
         });
@@ -127,7 +147,7 @@ fn print_table(group: &str, isa: Isa, rows: &[Row]) {
 fn peak(isa: Isa, threads: usize) -> f64 {
     let run = || {
         let start = Instant::now();
-        let done = isa.run(Fma { rounds: 1 << 19 });
+        let done = isa.run(Fma { rounds: 1 << 16 });
         done as f64 / start.elapsed().as_secs_f64()
     };
     thread::scope(|scope| {

@@ -202,7 +202,7 @@ fn with_zeros(m: usize, k: usize, is_zero: impl Fn(usize, usize) -> bool) -> Vec
 
 /// Numbers without a pattern.
 fn hash(i: usize, j: usize) -> usize {
-    ((i * 31 + j) * 2_654_435_761 >> 7) % 101
+    (((i * 31 + j) * 2_654_435_761) >> 7) % 101
 }
 
 #[test]

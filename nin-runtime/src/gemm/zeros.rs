@@ -186,9 +186,9 @@ impl Steps {
             // SAFETY: `find` has written the ends of so many lists, and all steps before them.
             unsafe {
                 let end = usize::from(end.assume_init());
-                let list = self.all[start..end].assume_init_ref();
+                let list = &self.all[start..end];
                 start = end;
-                list
+                core::slice::from_raw_parts(list.as_ptr().cast(), list.len())
             }
         })
     }

@@ -3,7 +3,7 @@
 use criterion::Criterion;
 use nin_runtime::ops::conv::winograd::{Ragged, Tile, Tiles};
 use nin_runtime::ops::conv::{ConvShape, Forward, InputGradient, Source, WeightGradient};
-use nin_runtime::ops::pool::{PoolShape, max_pool_backward};
+use nin_runtime::ops::pool::{PoolShape, max_pool_backward, max_pool_forward};
 use nin_runtime::simd::{Isa, padded};
 use nin_runtime::{Buffer, Context, Order};
 
@@ -59,6 +59,12 @@ fn clear_padding(activations: &mut Buffer, c: usize) {
     activations.chunks_exact_mut(padded(c)).for_each(|pixel| pixel[c..].fill(0.0));
 }
 
+/// The max pool of the book's net, for `size` × `size` pixels.
+fn pool(channels: usize, size: usize) -> PoolShape {
+    let output = (size - 3) / 2 + 1;
+    PoolShape::new(channels, (size, size), (output, output), (3, 3), (2, 2), (0, 0))
+}
+
 impl Layer {
     /// A square convolution of `size` × `size` pixels.
     fn new(
@@ -96,6 +102,19 @@ impl Layer {
             weights,
             bias: values(shape.bias_len()),
         }
+    }
+
+    /// Takes an image, or activations, as the input of the whole batch, and gives one image's output without a bias.
+    fn output(&mut self, cx: &Context, x: &[f32]) -> Vec<f32> {
+        self.x.chunks_exact_mut(x.len()).for_each(|image| image.copy_from_slice(x));
+        self.bias.fill(0.0);
+        let images = self.images();
+        let x = self.source(&images, 1);
+        let mut y = vec![0.0; self.shape.output_len()];
+        let mut work = Buffer::zeros(self.shape.direct_work::<f32>(1));
+        let pass = Forward { shape: &self.shape, n: 1, x, bias: &self.bias, relu: true };
+        pass.direct(cx, &self.weights, &mut y, &mut work);
+        y
     }
 
     /// Images planar and apart, or activations.
@@ -190,9 +209,7 @@ impl Layer {
 
     /// What such windows of a max pool make of sample values.
     fn pooled_gradient(&self, cx: &Context) -> Buffer {
-        let (h, w) = self.shape.output();
-        let output = ((h - 3) / 2 + 1, (w - 3) / 2 + 1);
-        let pool = PoolShape::new(self.channels, (h, w), output, (3, 3), (2, 2), (0, 0));
+        let pool = pool(self.channels, self.shape.output().0);
         let mut dy = values(self.batch * pool.output_len());
         clear_padding(&mut dy, self.channels);
         let mut dx = Buffer::zeros(self.y.len());
@@ -242,6 +259,39 @@ pub fn products(criterion: &mut Criterion) {
             ((10, 10), 5),
         ] {
             Layer::new(channels, size, 1, 1, 0, ChannelsLast).bench_direct(group);
+        }
+    });
+}
+
+/// The 1×1 convolutions of the book's net on what it makes of an image with weights that are not trained: the same
+/// kernels, which leave out what is zero behind a ReLU, in FLOPs as if nothing were left out.
+pub fn rectified(criterion: &mut Criterion) {
+    let cx = Context::sequential(Isa::get());
+    let mut x: Vec<f32> =
+        (0..224 * 224).map(|i| ((i / 224 * 31 + i % 224 * 17) % 255) as f32 / 255.0).collect();
+    group(criterion, "products behind a ReLU", 1, KERNEL_TIME, |group| {
+        for mut first in [
+            Layer::new((1, 96), 224, 11, 4, 0, Planar),
+            Layer::new((96, 256), 26, 5, 1, 2, ChannelsLast),
+            Layer::new((256, 384), 12, 3, 1, 1, ChannelsLast),
+        ] {
+            let (c, (size, _)) = (first.channels, first.shape.output());
+            let mut y = first.output(&cx, &x);
+            for number in ["second", "third"] {
+                let mut layer = Layer::new((c, c), size, 1, 1, 0, ChannelsLast);
+                layer.name = format!("{number} of {c}, {size}×{size}");
+                let input = core::mem::take(&mut y);
+                y = layer.output(&cx, &input);
+                // A gradient is zero where its activation is.
+                for dy in layer.y.chunks_exact_mut(y.len()) {
+                    let closed = dy.iter_mut().zip(&y).filter(|(_, y)| **y == 0.0);
+                    closed.for_each(|(dy, _)| *dy = 0.0);
+                }
+                layer.bench_direct(group);
+            }
+            let shape = pool(c, size);
+            x = vec![0.0; shape.output_len()];
+            max_pool_forward(&cx, 1, &shape, &y, &mut x);
         }
     });
 }

@@ -44,6 +44,7 @@ criterion_group!(
     benches,
     peak,
     conv::products,
+    conv::rectified,
     conv::sparse,
     conv::direct,
     conv::winograd,

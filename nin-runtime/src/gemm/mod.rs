@@ -181,7 +181,7 @@ impl<T: Operand> Kernel for Gemm<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        // SAFETY: `Operand::multiply`, the only way here, passes its caller's promise on.
+        // SAFETY: `Operand` and `Skipping`, the only ways here, pass their callers' promise on.
         unsafe { self.columns::<S, true, false>(simd) };
     }
 }
@@ -195,7 +195,7 @@ impl Kernel for Gated<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        // SAFETY: `Gemm::run_gated`, the only way here, passes its caller's promise on.
+        // SAFETY: `Gemm::run_gated` and `Skipping`, the only ways here, pass their callers' promise on.
         unsafe { self.0.columns::<S, true, true>(simd) };
     }
 }

@@ -215,6 +215,8 @@ fn products_of_zeros_are_left_out_to_the_same_bits() {
         (97, 150, 7),
         (700, 96, 6),
         (40, 1100, 5),
+        (130, 2000, 2),
+        (17, 8192, 2),
         (9, 9000, 2),
     ];
     for isa in Isa::available() {

@@ -1,14 +1,14 @@
 //! Products that are left out because `A` is zero there, in all rows of a register tile.
 //!
 //! Behind a ReLU about half of the values are zero, and mostly those of the same channels at neighbouring pixels: of
-//! eight pixels, all in a third of the channels. So for each tile it is first found out which
-//! products are to be computed, for all of its panels together.
+//! eight pixels, all in a third of the channels. So for each tile it is first found out which products are to be computed,
+//! for all panels together.
 //!
 //! What is left out would add zero, and sums keep their bits, as long as what stands in `B` is finite: zero times what is
 //! infinite or NaN would be NaN, and is left out as well.
 
 use super::tile::{self, Place};
-use super::{Ahead, Gemm, Operand};
+use super::{Ahead, Gemm, LEAST_WIDE, Operand};
 use crate::simd::{Isa, Kernel, PANEL, Simd, padded};
 use core::mem::MaybeUninit;
 use core::ops::Range;
@@ -47,9 +47,14 @@ impl<T: Operand, const GATES: bool> Kernel for Skipping<'_, T, GATES> {
         let gemm = &self.gemm;
         let mut first = 0;
         // Instruction sets without tiles for it compute all products.
-        if let Some(tiles) = gemm.rows.1.checked_div(S::SKIP_ROWS) {
+        if let Some(mut tiles) = gemm.rows.1.checked_div(S::SKIP_ROWS) {
+            // Few rows alone would leave registers idle.
+            if (1..LEAST_WIDE).contains(&(gemm.rows.1 - tiles * S::SKIP_ROWS)) {
+                tiles = tiles.saturating_sub(1);
+            }
+            let room = ROOM / padded(gemm.sum[2].count);
             let mut steps = Steps::new();
-            let mut most = TILES.1;
+            let mut most = TILES.1.min(room);
             while first < tiles {
                 let count = most.min(tiles - first);
                 // SAFETY: `Gemm::run` and `run_gated`, the only ways here, pass their callers' promise on, and tiles
@@ -61,7 +66,7 @@ impl<T: Operand, const GATES: bool> Kernel for Skipping<'_, T, GATES> {
                 // SAFETY: as before.
                 unsafe { self.columns(simd, first, &steps) };
                 first += count;
-                most = (ROOM / padded(gemm.sum[2].count)).min(TILES.0);
+                most = TILES.0.min(room);
             }
         }
         let rest = first * S::SKIP_ROWS..gemm.rows.1;

@@ -213,7 +213,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `p`, which the compiler takes to depend on `v`, so that it reads nothing there before it has computed `v`.
     /// It would otherwise read early, and keep more values than there are registers.
     #[inline(always)]
-    fn once_known<T>(self, v: &mut Self::V, p: *const T) -> *const T {
+    fn once_known(self, v: &mut Self::V, p: *const f32) -> *const f32 {
         let _ = v;
         p
     }

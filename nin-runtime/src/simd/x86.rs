@@ -346,11 +346,11 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn once_known<T>(self, v: &mut F32x16, p: *const T) -> *const T {
+    fn once_known(self, v: &mut F32x16, p: *const f32) -> *const f32 {
         #[inline]
         #[target_feature(enable = "avx512f")]
         #[expect(clippy::pointers_in_nomem_asm_block, reason = "there is no instruction")]
-        fn pass<T>(v: &mut __m512, mut p: *const T) -> *const T {
+        fn pass(v: &mut __m512, mut p: *const f32) -> *const f32 {
             // SAFETY: it does nothing.
             unsafe {
                 core::arch::asm!(

@@ -268,14 +268,16 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `to` must be valid for writing as many numbers as there are lanes.
     #[inline(always)]
     unsafe fn store_steps(self, bits: u32, mut gap: u16, mut to: *mut u16) {
-        for lane in 0..Self::LANES {
-            let is_one = bits >> lane & 1;
-            // SAFETY: the caller's promise.
+        for first in (0..Self::LANES).step_by(4) {
+            let four = (bits >> first & 0b1111) as usize;
+            let (mut steps, after) = STEPS[four];
+            steps[0] += gap;
+            // SAFETY: the caller's promise; of the lanes before, no more numbers were kept.
             unsafe {
-                *to = gap;
-                to = to.add(is_one as usize);
+                to.cast::<[u16; 4]>().write_unaligned(steps);
+                to = to.add(four.count_ones() as usize);
             }
-            gap = if is_one == 1 { 1 } else { gap + 1 };
+            gap = if four == 0 { gap + after } else { after };
         }
     }
 
@@ -307,6 +309,27 @@ pub trait Simd: Copy + Send + Sync + 'static {
         self.select(self.not_le(gate, zero), v, zero)
     }
 }
+
+/// For four bits, the place of the first one and the steps from one to the next, and from the last one to
+/// the bit behind these; of no ones, from the first place to there.
+static STEPS: [([u16; 4], u16); 16] = {
+    let mut all = [([0; 4], 4); 16];
+    let mut bits = 0;
+    while bits < all.len() {
+        let (steps, after) = &mut all[bits];
+        let (mut count, mut last, mut place) = (0, 0, 0);
+        while place < 4 {
+            if bits >> place & 1 == 1 {
+                steps[count] = place - last;
+                (count, last) = (count + 1, place);
+                *after = 4 - place;
+            }
+            place += 1;
+        }
+        bits += 1;
+    }
+    all
+};
 
 /// Work that is written once and compiled for each instruction set.
 ///

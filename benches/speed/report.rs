@@ -1,8 +1,8 @@
 //! What the benchmarks share: groups that criterion times and that end with a table of what each
 //! piece of work reached of the FMA peak.
 //!
-//! Both take turns of less than a millisecond, since a processor's clock, and what its other guests leave of it,
-//! change from moment to moment.
+//! Both take turns, as short as the work lets them be, since a processor's clock, and what its other guests leave of
+//! it, change from moment to moment.
 
 use std::hint::black_box;
 use std::thread;

@@ -14,6 +14,43 @@ fn values(n: usize, seed: u32) -> Vec<f32> {
         .collect()
 }
 
+/// `C`, m × n, of `A` with rows that are `a_row` apart and `B` in panels of k × 16.
+fn product(
+    isa: Isa,
+    (a, a_row): (&[f32], usize),
+    b: &[f32],
+    (m, k, panels): (usize, usize, usize),
+    finish: Finish<f32>,
+    has_zeros: bool,
+) -> Vec<f32> {
+    let n = panels * PANEL;
+    let mut c = vec![f32::NAN; m * n];
+    let gemm = Gemm {
+        rows: (1, m),
+        panels,
+        sum: [Axis::ONCE, Axis::ONCE, Axis { count: k, a: 1, b: PANEL }],
+        a: a.as_ptr(),
+        a_rows: (0, a_row),
+        b: b.as_ptr(),
+        b_panel: k * PANEL,
+        c: c.as_mut_ptr(),
+        output: Output { outer: 0, row: n, panel: PANEL },
+        finish,
+        ahead: Ahead::NOTHING,
+        column_sums: core::ptr::null_mut(),
+        near: Near::Neither,
+        has_zeros,
+    };
+    // SAFETY: the buffers have the lengths that the strides address.
+    unsafe {
+        match finish.step {
+            Step::Gate => gemm.run_gated(isa),
+            _ => gemm.run(isa),
+        }
+    }
+    c
+}
+
 /// `A` as (rows, k), `B` in panels of k × 16, `C` as (rows, columns), with each way to finish.
 fn check_plain(isa: Isa, m: usize, panels: usize, k: usize) {
     let n = panels * PANEL;
@@ -27,30 +64,7 @@ fn check_plain(isa: Isa, m: usize, panels: usize, k: usize) {
         (Finish::gate(gate.as_ptr()), |sum, _, gate| if gate > 0.0 { sum } else { 0.0 }),
     ];
     for (finish, finished) in finishes {
-        let mut c = vec![f32::NAN; m * n];
-        let gemm = Gemm {
-            rows: (1, m),
-            panels,
-            sum: [Axis::ONCE, Axis::ONCE, Axis { count: k, a: 1, b: PANEL }],
-            a: a.as_ptr(),
-            a_rows: (0, k),
-            b: b.as_ptr(),
-            b_panel: k * PANEL,
-            c: c.as_mut_ptr(),
-            output: Output { outer: 0, row: n, panel: PANEL },
-            finish,
-            ahead: Ahead::NOTHING,
-            column_sums: core::ptr::null_mut(),
-            near: Near::Neither,
-            has_zeros: false,
-        };
-        // SAFETY: the buffers have the lengths that the strides address.
-        unsafe {
-            match finish.step {
-                Step::Gate => gemm.run_gated(isa),
-                _ => gemm.run(isa),
-            }
-        }
+        let c = product(isa, (&a, k), &b, (m, k, panels), finish, false);
         for i in 0..m {
             for j in 0..n {
                 let products = (0..k).map(|x| {
@@ -159,30 +173,7 @@ fn bits(
     let n = panels * PANEL;
     let (bias, gate) = (values(n, 3), values(m * n, 9));
     [Finish::bias(bias.as_ptr(), true), Finish::gate(gate.as_ptr())].map(|finish| {
-        let mut c = vec![f32::NAN; m * n];
-        let gemm = Gemm {
-            rows: (1, m),
-            panels,
-            sum: [Axis::ONCE, Axis::ONCE, Axis { count: k, a: 1, b: PANEL }],
-            a: a.as_ptr(),
-            a_rows: (0, padded(k)),
-            b: b.as_ptr(),
-            b_panel: k * PANEL,
-            c: c.as_mut_ptr(),
-            output: Output { outer: 0, row: n, panel: PANEL },
-            finish,
-            ahead: Ahead::NOTHING,
-            column_sums: core::ptr::null_mut(),
-            near: Near::Neither,
-            has_zeros: zeros,
-        };
-        // SAFETY: the buffers have the lengths that the strides address.
-        unsafe {
-            match finish.step {
-                Step::Gate => gemm.run_gated(isa),
-                _ => gemm.run(isa),
-            }
-        }
+        let c = product(isa, (a, padded(k)), b, (m, k, panels), finish, zeros);
         c.iter().map(|x| x.to_bits()).collect()
     })
 }

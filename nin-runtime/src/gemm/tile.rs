@@ -68,9 +68,10 @@ pub(super) unsafe fn run<
     ahead: &mut Requests,
 ) {
     let [outer, middle, _] = gemm.sum;
-    let asks_for_c = P > 1 && gemm.near != Near::AAndC;
     let is_plain = outer.count * middle.count == 1
-        && !(asks_for_a::<T, UNIT_K>(gemm, first.panel) || asks_for_c || ahead.are_left());
+        && !(asks_for_a::<T, UNIT_K>(gemm, first.panel)
+            || asks_for_c::<T, P>(gemm)
+            || ahead.are_left());
     macro_rules! heights {
         ($($rows:literal)*) => {
             match height {
@@ -102,6 +103,12 @@ fn asks_for_a<T, const UNIT_K: bool>(gemm: &Gemm<'_, T>, panel: usize) -> bool {
     UNIT_K && panel == 0 && gemm.near == Near::Neither
 }
 
+/// Whether a tile asks for its part of `C` while it sums; one panel's tile does so before.
+#[inline(always)]
+fn asks_for_c<T, const P: usize>(gemm: &Gemm<'_, T>) -> bool {
+    P > 1 && gemm.near != Near::AAndC
+}
+
 /// Computes tiles of [`Simd::SKIP_ROWS`] rows, one below the other, each of the products to which its steps lead.
 #[inline(always)]
 pub(super) unsafe fn run_skipping<'l, S: Simd, T: Operand, const P: usize, const GATES: bool>(
@@ -110,7 +117,7 @@ pub(super) unsafe fn run_skipping<'l, S: Simd, T: Operand, const P: usize, const
     first: Place,
     lists: impl Iterator<Item = &'l [u16]>,
 ) {
-    let is_plain = P == 1 || gemm.near == Near::AAndC;
+    let is_plain = !asks_for_c::<T, P>(gemm);
     let mut nothing = Requests::NONE;
     let mut at = first;
     for steps in lists {
@@ -205,8 +212,8 @@ unsafe fn tile<
             prefetch.all(simd, gemm);
         }
         let mut to_come = if SKIPS { steps.len() } else { gemm.products() };
-        let (mut left, mut middle_left) =
-            if SKIPS { (to_come, 1) } else { (inner.count, middle.count) };
+        // Of a sum that skips products, one line is left.
+        let (mut left, mut middle_left) = (inner.count.min(to_come), middle.count);
         let mut steps = steps.as_ptr();
         while to_come > 0 {
             let mut run = left;

@@ -8,26 +8,30 @@
 //! infinite or NaN would be NaN, and is left out as well.
 
 use super::tile::{self, Place};
-use super::{Ahead, Gemm, LEAST_WIDE, Operand};
+use super::{Gemm, LEAST_WIDE, Operand};
 use crate::simd::{Isa, Kernel, PANEL, Simd, padded};
 use core::mem::MaybeUninit;
 use core::ops::Range;
 
 /// Steps that there is room for: 16 KiB, which stay in the first cache beside an operand.
 const ROOM: usize = 1 << 13;
-/// Tiles whose steps are kept at a time, at most, and of the first block of rows: if that has few zeros, none are looked
-/// for behind it.
-const TILES: (usize, usize) = (64, 8);
-/// Fewest multiply-adds of a row, and panels, for which looking for zeros pays.
-const LEAST: (usize, usize) = (32 * 32, 2);
+/// Tiles whose steps are kept at a time, at most.
+const MOST_TILES: usize = 64;
+/// Tiles of the first block of rows: if that has few zeros, none are looked for behind it.
+const FIRST_TILES: usize = 8;
+/// Fewest multiply-adds of a row for which looking for zeros pays.
+const LEAST_WORK: usize = 32 * 32;
+/// Fewest panels for which it does.
+const LEAST_PANELS: usize = 2;
 
 /// Whether it may pay to look for zeros.
 pub(super) fn may_pay<T>(gemm: &Gemm<'_, T>) -> bool {
     debug_assert!(!gemm.has_zeros || (gemm.rows.0 == 1 && gemm.a_rows.1.is_multiple_of(PANEL)));
     debug_assert!(!gemm.has_zeros || gemm.sum[0].count * gemm.sum[1].count == 1);
+    debug_assert!(!gemm.has_zeros || gemm.ahead.0.iter().all(|part| part.is_empty()));
     let products = gemm.sum[2].count;
     let work = products * gemm.panels * PANEL;
-    gemm.has_zeros && work >= LEAST.0 && gemm.panels >= LEAST.1 && products <= ROOM
+    gemm.has_zeros && work >= LEAST_WORK && gemm.panels >= LEAST_PANELS && products <= ROOM
 }
 
 /// The product whose `A` has zeros, many or few. A kernel of its own, as are those that compute all products: there
@@ -54,7 +58,7 @@ impl<T: Operand, const GATES: bool> Kernel for Skipping<'_, T, GATES> {
             }
             let room = ROOM / padded(gemm.sum[2].count);
             let mut steps = Steps::new();
-            let mut most = TILES.1.min(room);
+            let mut most = FIRST_TILES.min(room);
             while first < tiles {
                 let count = most.min(tiles - first);
                 // SAFETY: `Gemm::run` and `run_gated`, the only ways here, pass their callers' promise on, and tiles
@@ -66,7 +70,7 @@ impl<T: Operand, const GATES: bool> Kernel for Skipping<'_, T, GATES> {
                 // SAFETY: as before.
                 unsafe { self.columns(simd, first, &steps) };
                 first += count;
-                most = TILES.0.min(room);
+                most = MOST_TILES.min(room);
             }
         }
         let rest = first * S::SKIP_ROWS..gemm.rows.1;
@@ -87,23 +91,20 @@ impl<'a, T: Operand, const GATES: bool> Skipping<'a, T, GATES> {
         let mut panel = 0;
         while panel < gemm.panels {
             let place = Place::new(gemm, (0, first * S::SKIP_ROWS), panel);
-            // SAFETY: rows and panels are in range, so the caller's promise holds.
-            panel += unsafe {
-                match gemm.panels - panel {
-                    _ if S::TILE_ROWS.len() < 3 => {
-                        tile::run_skipping::<S, T, 1, GATES>(simd, gemm, place, steps.lists());
-                        1
-                    }
-                    2 | 4 => {
-                        tile::run_skipping::<S, T, 2, GATES>(simd, gemm, place, steps.lists());
-                        2
-                    }
-                    _ => {
-                        tile::run_skipping::<S, T, 3, GATES>(simd, gemm, place, steps.lists());
-                        3
-                    }
-                }
+            let width = match gemm.panels - panel {
+                _ if S::TILE_ROWS.len() < 3 => 1,
+                2 | 4 => 2,
+                _ => 3,
             };
+            // SAFETY: rows and panels are in range, so the caller's promise holds.
+            unsafe {
+                match width {
+                    1 => tile::run_skipping::<S, T, 1, GATES>(simd, gemm, place, steps.lists()),
+                    2 => tile::run_skipping::<S, T, 2, GATES>(simd, gemm, place, steps.lists()),
+                    _ => tile::run_skipping::<S, T, 3, GATES>(simd, gemm, place, steps.lists()),
+                }
+            }
+            panel += width;
         }
     }
 
@@ -120,7 +121,6 @@ impl<'a, T: Operand, const GATES: bool> Skipping<'a, T, GATES> {
             a: gemm.a.wrapping_add(rows.start * gemm.a_rows.1),
             c: gemm.c.wrapping_add(to),
             finish,
-            ahead: Ahead::NOTHING,
             ..gemm
         }
     }
@@ -131,13 +131,13 @@ struct Steps {
     /// List behind list, with room for what is written beyond the last.
     all: [MaybeUninit<u16>; ROOM + PANEL],
     /// Where each tile's list ends.
-    ends: [MaybeUninit<u16>; TILES.0],
+    ends: [MaybeUninit<u16>; MOST_TILES],
     tiles: usize,
 }
 
 impl Steps {
     const fn new() -> Self {
-        let ends = [MaybeUninit::uninit(); TILES.0];
+        let ends = [MaybeUninit::uninit(); MOST_TILES];
         Self { all: [MaybeUninit::uninit(); ROOM + PANEL], ends, tiles: 0 }
     }
 
@@ -154,7 +154,7 @@ impl Steps {
         tiles: usize,
     ) -> bool {
         let (row, products) = (gemm.a_rows.1, gemm.sum[2].count);
-        assert!(tiles <= TILES.0 && tiles * padded(products) <= ROOM, "{tiles} tiles");
+        assert!(tiles <= MOST_TILES && tiles * padded(products) <= ROOM, "{tiles} tiles");
         let mut end = 0;
         for tile in 0..tiles {
             let a = gemm.a.wrapping_add((first + tile) * S::SKIP_ROWS * row);
@@ -169,12 +169,8 @@ impl Steps {
                     let left = products - k;
                     let real = if left < S::LANES { (1 << left) - 1 } else { u32::MAX };
                     let ones = simd.nonzero(any) & real;
-                    simd.store_steps(ones, gap, self.all[end..].as_mut_ptr().cast());
+                    gap = simd.store_steps(ones, gap, self.all[end..].as_mut_ptr().cast());
                     end += ones.count_ones() as usize;
-                    gap = match ones.checked_ilog2() {
-                        Some(last) => S::LANES as u16 - last as u16,
-                        None => gap + S::LANES as u16,
-                    };
                 }
             }
             self.ends[tile].write(end as u16);

@@ -262,12 +262,13 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn or_bits(self, a: Self::V, b: Self::V) -> Self::V;
 
     /// Writes how far each one of [`LANES`](Self::LANES) bits is from the one before, and whatever behind: the first
-    /// is so far from the bit that stands `gap` places before them all.
+    /// is so far from the bit that stands `gap` places before them all. Returns how far the last one is from the bit
+    /// behind them.
     ///
     /// # Safety
     /// `to` must be valid for writing as many numbers as there are lanes.
     #[inline(always)]
-    unsafe fn store_steps(self, bits: u32, mut gap: u16, mut to: *mut u16) {
+    unsafe fn store_steps(self, bits: u32, mut gap: u16, mut to: *mut u16) -> u16 {
         for first in (0..Self::LANES).step_by(4) {
             let four = (bits >> first & 0b1111) as usize;
             let (mut steps, after) = STEPS[four];
@@ -279,6 +280,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
             }
             gap = if four == 0 { gap + after } else { after };
         }
+        gap
     }
 
     /// Transposes [`LANES`](Self::LANES) rows of as many values, `from_row` apart, to rows `to_row` apart.

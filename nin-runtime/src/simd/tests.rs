@@ -222,13 +222,11 @@ impl Kernel for OneSteps {
             let bits = self.bits >> first & ((1 << S::LANES) - 1);
             let mut some = [0; PANEL];
             // SAFETY: there is room for the steps of a register.
-            unsafe { s.store_steps(bits, gap, some.as_mut_ptr()) };
+            gap = unsafe { s.store_steps(bits, gap, some.as_mut_ptr()) };
             steps.extend_from_slice(&some[..bits.count_ones() as usize]);
-            gap = match bits.checked_ilog2() {
-                Some(last) => S::LANES as u16 - last as u16,
-                None => gap + S::LANES as u16,
-            };
         }
+        // The last one leads to the bit behind the panel.
+        steps.push(gap);
         steps
     }
 }
@@ -244,7 +242,7 @@ fn steps_lead_from_one_to_one() {
                 at += i32::from(step);
                 at
             });
-            let ones = (0..16).filter(|i| bits >> i & 1 == 1);
+            let ones = (0..16).filter(|i| bits >> i & 1 == 1).chain([16]);
             assert!(places.eq(ones), "{} {bits:b}", isa.name());
         }
     }

@@ -441,7 +441,7 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn store_steps(self, bits: u32, gap: u16, to: *mut u16) {
+    unsafe fn store_steps(self, bits: u32, gap: u16, to: *mut u16) -> u16 {
         // SAFETY: the caller vouches for sixteen numbers.
         unsafe {
             let all = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -450,6 +450,7 @@ impl Simd for Avx512 {
             let steps = _mm512_sub_epi32(ones, _mm512_alignr_epi32::<15>(ones, before));
             _mm256_storeu_si256(to.cast(), _mm512_cvtepi32_epi16(steps));
         }
+        bits.checked_ilog2().map_or(gap + 16, |last| 16 - last as u16)
     }
 
     #[inline(always)]

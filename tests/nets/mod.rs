@@ -30,7 +30,7 @@ mixed!(Mixed);
 mixed!(MixedF16 where storage = f16);
 mixed!(MixedBf16 where storage = bf16);
 
-/// NiN of "Dive into Deep Learning".
+/// NiN of "Dive into Deep Learning". Without dropout, so that its gradients can be compared with PyTorch's.
 macro_rules! d2l {
     ($name:ident $($options:tt)*) => {
         nin! {
@@ -42,7 +42,7 @@ macro_rules! d2l {
                 max_pool(3, stride = 2),
                 block(384, kernel = 3, padding = 1),
                 max_pool(3, stride = 2),
-                dropout(0.5),
+                dropout(0.0),
                 block(10, kernel = 3, padding = 1),
                 global_avg_pool,
             > $($options)*

@@ -112,7 +112,7 @@ def golden(name, shape, batch, net, seed):
 
 
 def uniform(stream, count):
-    """`count` numbers from -1 to 1 that `tests/parity.rs` makes alike: SplitMix64 of stream and place."""
+    """`count` numbers from -1 to 1 that `tests/behaviour/parity.rs` makes alike: SplitMix64 of stream and place."""
     z = np.uint64(stream << 32) + np.arange(1, count + 1, dtype=np.uint64)
     z *= np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

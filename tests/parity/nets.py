@@ -1,6 +1,6 @@
 """The nets of the parity tests as PyTorch's users write them: `nn.Sequential` of blocks, pools and dropout.
 
-Each has its twin of the same name, a `nin!` spec, in `tests/parity.rs`.
+Each has its twin of the same name, a `nin!` spec, in `tests/behaviour/parity.rs`.
 """
 
 from torch import nn

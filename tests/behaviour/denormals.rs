@@ -1,8 +1,6 @@
 //! Nets take denormal numbers as zero while they compute, and nobody else notices.
 
-mod nets;
-
-use nets::{Mixed, MixedImage, images, labels};
+use crate::nets::{Mixed, MixedImage, images, labels};
 use nin::prelude::*;
 use std::borrow::Borrow;
 use std::hint::black_box;

@@ -1,8 +1,6 @@
 //! Training that goes wrong says so, and harms neither the net nor the optimizer.
 
-mod nets;
-
-use nets::{Mixed, MixedImage, images, labels};
+use crate::nets::{Mixed, MixedImage, images, labels};
 use nin::Error;
 use nin::prelude::*;
 

@@ -1,11 +1,7 @@
 //! Nets that keep weights and activations as f16 or bf16: what they give beside f32's numbers, and what
 //! holds for them as for every net.
 
-#![cfg(feature = "parallel")]
-
-mod nets;
-
-use nets::{D2lF16, D2lNin, Mixed, MixedBf16, MixedF16, images, labels};
+use crate::nets::{D2lF16, D2lNin, Mixed, MixedBf16, MixedF16, images, labels};
 use nin::prelude::*;
 use nin::{Buffer, Threads, bf16, f16};
 use nin_runtime::reference::{

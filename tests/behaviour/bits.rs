@@ -1,11 +1,7 @@
 //! The same bits for any number of threads and in any batch. `tests/lean/check` compares programs with and without the
 //! feature `parallel`.
 
-#![cfg(feature = "parallel")]
-
-mod nets;
-
-use nets::{D2lNin, Mixed, MixedImage, images, labels};
+use crate::nets::{D2lNin, Mixed, MixedImage, images, labels};
 use nin::prelude::*;
 
 /// Runs `f` with this many threads.

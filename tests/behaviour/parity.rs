@@ -12,6 +12,7 @@
 
 use std::{env, fs, path::PathBuf};
 
+use crate::nets::D2lNin;
 use nin::ParamInfo;
 use nin::prelude::*;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -314,21 +315,6 @@ agrees_with_pytorch! {
     >
 }
 
-nin! {
-    D2l<
-        input(1, 224, 224),
-        block(96, kernel = 11, stride = 4),
-        max_pool(3, stride = 2),
-        block(256, kernel = 5, padding = 2),
-        max_pool(3, stride = 2),
-        block(384, kernel = 3, padding = 1),
-        max_pool(3, stride = 2),
-        dropout(0.0),
-        block(10, kernel = 3, padding = 1),
-        global_avg_pool,
-    >
-}
-
 /// Numbers from -1 to 1 that `generate.py` makes alike: SplitMix64 of the stream and the place in it.
 fn uniform(stream: u64, count: usize) -> impl Iterator<Item = f32> {
     (1..=count as u64).map(move |i| {
@@ -340,8 +326,8 @@ fn uniform(stream: u64, count: usize) -> impl Iterator<Item = f32> {
 }
 
 /// The book's net with weights by the formula, by way of a file.
-fn formula_weights() -> D2l {
-    let tensors: Vec<(&str, Vec<u8>)> = D2l::PARAMETERS
+fn formula_weights() -> D2lNin {
+    let tensors: Vec<(&str, Vec<u8>)> = D2lNin::PARAMETERS
         .iter()
         .enumerate()
         .map(|(stream, param)| {
@@ -354,12 +340,12 @@ fn formula_weights() -> D2l {
             (param.name, values.collect())
         })
         .collect();
-    let views = D2l::PARAMETERS.iter().zip(&tensors).map(|(param, (name, bytes))| {
+    let views = D2lNin::PARAMETERS.iter().zip(&tensors).map(|(param, (name, bytes))| {
         (*name, TensorView::new(Dtype::F32, param.shape.to_vec(), bytes).unwrap())
     });
     let path = env::temp_dir().join(format!("nin-parity-{}.safetensors", std::process::id()));
     fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
-    let net = D2l::load(&path).unwrap();
+    let net = D2lNin::load(&path).unwrap();
     fs::remove_file(path).unwrap();
     net
 }
@@ -375,11 +361,11 @@ fn the_book_net_at_full_size() {
     let logits = net.forward_batch(images);
     let logits = golden.check("logits", logits.as_flattened(), |_, scale| LOGITS * scale);
 
-    let mut trainer = D2l::trainer::<2>(sgd(), 0);
+    let mut trainer = D2lNin::trainer::<2>(sgd(), 0);
     let loss = trainer.backward(&net, images, &[3, 8]).unwrap();
     golden.check("loss", &[loss], |_, scale| LOSS * scale);
     let mut gradients = 0.0_f32;
-    for param in D2l::PARAMETERS {
+    for param in D2lNin::PARAMETERS {
         let gradient = unpack(param, trainer.gradients());
         let exact = || gradient.iter().map(|g| f64::from(*g));
         let sums: [f64; 4] = [

@@ -38,7 +38,7 @@ const ROWWISE_STRIP: usize = 1 << 13;
 const LEAST_BETWEEN: usize = 1 << 12;
 
 /// Pixels that sparse sums of weights' gradients take at a time, and the most channels; the runtime's constants.
-const SPARSE_CHUNK: usize = 128;
+const SPARSE_CHUNK: usize = 64;
 const SPARSE_CHANNELS: usize = 1 << 12;
 
 /// How far the matrices of neighbouring points are apart that have `len` elements; the runtime's rule.
@@ -312,14 +312,14 @@ impl ConvGeometry {
         self.is_pointwise() && padded(self.co) <= SPARSE_CHANNELS
     }
 
-    /// Elements of the input in panels, if it isn't summed where it lies, of transposed sums, and of a bit for each
-    /// value of a chunk's gradient.
+    /// Elements of the input in panels, if it isn't summed where it lies, of transposed sums, and of a chunk's gradient
+    /// by channels, with a bit for each value.
     fn sparse_weight_gradient_work(&self, n: usize) -> usize {
         let (ci, co) = (padded(self.ci), padded(self.co));
         let pixels = (n * self.input.0 * self.input.1).next_multiple_of(SPARSE_CHUNK);
         let in_place = !self.narrow && ci < 8 * PANEL;
         let packed = if in_place { 0 } else { pixels * ci };
-        packed + co * ci + co * SPARSE_CHUNK / 32
+        packed + co * ci + co * (SPARSE_CHUNK + SPARSE_CHUNK / 32)
     }
 
     /// Whether direct sums read their windows where they lie.

@@ -201,11 +201,11 @@ fn gradients_are_sparse_in_pointwise_layers_before_a_max_pool_that_leaves_few_pi
     }
 }
 
-/// Work space that gradients of a sparse layer take over so many pixels: the input in panels of 128 pixels, if it
-/// is not summed where it lies, the sums, and a bit for each of 128 pixels.
+/// Work space that gradients of a sparse layer take over so many pixels: the input in panels of 64 pixels, if it
+/// is not summed where it lies, the sums, and of 64 pixels each value and a bit.
 fn sparse_work(pixels: usize, ci: usize, co: usize, in_place: bool) -> usize {
-    let packed = if in_place { 0 } else { pixels.next_multiple_of(128) * ci };
-    packed + ci * co + 4 * co
+    let packed = if in_place { 0 } else { pixels.next_multiple_of(64) * ci };
+    packed + ci * co + 66 * co
 }
 
 #[test]

@@ -15,12 +15,12 @@ use super::column_sums::ColumnSums;
 use super::{ConvShape, InputGradient, Source, WeightGradient};
 use crate::simd::{Element, Format, Kernel, LINE, PANEL, Simd, as_f32, padded};
 use crate::{Context, DisjointMut};
-use bits::{BITS, ChannelBits, MAX_CHANNELS, PixelBits};
+use bits::{COLUMN, Columns, MAX_CHANNELS, PixelBits};
 use core::ops::Range;
-use sum::{Rows, Values, Width, by_width};
+use sum::{ROWS, Rows, Width, by_width};
 
-/// Pixels that the weights' gradient sums at a time: four panels of them fill the first cache.
-const CHUNK: usize = 128;
+/// Pixels that the weights' gradient sums at a time.
+const CHUNK: usize = ROWS;
 /// How many pixels before its own a pixel's sum asks for the gate and for the gradient that it writes.
 const SOON: usize = 8;
 /// Of a product by whole matrices, about what these sums cost.
@@ -40,12 +40,12 @@ impl ConvShape {
         parts[0] + parts[1] + parts[2]
     }
 
-    /// Elements of the input in panels, of the transposed sums, and of the bits.
+    /// Elements of the input in panels, of the transposed sums, and of a chunk's gradient by channels.
     const fn sparse_parts<X: Element>(&self, n: usize) -> [usize; 3] {
         let (ci, co) = (padded(self.ci), padded(self.co));
         let chunks = (n * self.input.0 * self.input.1).div_ceil(CHUNK);
         let packed = if self.sums_in_place::<X>() { 0 } else { chunks * CHUNK * ci };
-        [packed, co * ci, co * BITS]
+        [packed, co * ci, co * COLUMN]
     }
 
     /// Whether pixels are summed where they lie: those of more channels would, some panels at a time, get in
@@ -106,14 +106,20 @@ impl Kernel for InputPart<'_> {
         let mut first = 0;
         while first < self.dy.len() / co {
             let pixels = bits.fill(s, &self.dy[first * co..], self.channels.1);
-            for Width { panels, count } in Width::shares(s, ci / PANEL, panel) {
-                let start = self.transposed[panels * panel..].as_ptr();
-                let rows = Rows { start, row: PANEL, panel };
-                let at = first * ci + panels * PANEL;
-                // SAFETY: bits are those of output channels, each of which is a row of the transposed weights'
-                // panels, and of pixels that are left.
-                unsafe {
-                    by_width!(S, count, P => self.sum::<S, P>(s, rows, bits.pixels(pixels), (first * co, at)));
+            for Width { panels, count } in Width::shares(s, ci / PANEL) {
+                for word in 0..bits.words() {
+                    let start = self.transposed[panels * panel + word * ROWS * PANEL..].as_ptr();
+                    let rows = Rows { start, row: PANEL, panel };
+                    let from = first * co + word * ROWS;
+                    let at = first * ci + panels * PANEL;
+                    let (is_first, is_last) = (word == 0, word + 1 == bits.words());
+                    // SAFETY: bits are those of output channels, each of which is a row of the transposed weights'
+                    // panels, and of pixels that are left.
+                    unsafe {
+                        by_width!(S, count, P => self.sum::<S, P>(
+                            s, rows, bits.pixels(pixels, word), (from, at), (is_first, is_last),
+                        ));
+                    }
                 }
             }
             first += pixels;
@@ -122,34 +128,38 @@ impl Kernel for InputPart<'_> {
 }
 
 impl InputPart<'_> {
-    /// Writes `P` panels of the gradient of some pixels, from their bits. The first of them stands at these places
-    /// in the output's gradient and in the input's.
+    /// Writes `P` panels of the gradient of some pixels, or adds to them, from their bits of some output channels.
+    /// The first of them stands at these places in the output's gradient and in the input's.
     ///
     /// # Safety
     /// Bits must be those of rows; there must be as many pixels.
     #[inline(always)]
-    unsafe fn sum<'b, S: Simd, const P: usize>(
+    unsafe fn sum<S: Simd, const P: usize>(
         &mut self,
         s: S,
         rows: Rows,
-        pixels: impl Iterator<Item = &'b [u64]>,
+        pixels: impl Iterator<Item = u64>,
         (mut from, mut at): (usize, usize),
+        (is_first, is_last): (bool, bool),
     ) {
         let (ci, co) = (padded(self.channels.0), padded(self.channels.1));
+        let gate = self.gate.filter(|_| is_last);
         for bits in pixels {
             // SAFETY: the caller's promise; the gate has as many values as are written.
             unsafe {
                 let to = self.dx.as_mut_ptr().add(at);
-                let gate = self.gate.map(|gate| gate.as_ptr().add(at));
+                let gate = gate.map(|gate| gate.as_ptr().add(at));
                 for line in (0..P * PANEL).step_by(LINE) {
                     let later = SOON * ci + line;
-                    s.prefetch_to_write(to.wrapping_add(later));
+                    if is_first {
+                        s.prefetch_to_write(to.wrapping_add(later));
+                    }
                     if let Some(gate) = gate {
                         s.prefetch(gate.wrapping_add(later));
                     }
                 }
-                let values = Values { start: self.dy.as_ptr().add(from), step: 1 };
-                rows.sum::<S, P>(s, (bits, values), false, gate, to);
+                let values = self.dy.as_ptr().add(from);
+                rows.sum::<S, P>(s, (bits, values), !is_first, gate, to);
             }
             (from, at) = (from + co, at + ci);
         }
@@ -171,7 +181,7 @@ impl<X: Element> WeightGradient<'_, X> {
         let Source::Activations(x) = self.x else { unreachable!("it reads no images") };
         let (ci, co) = (padded(shape.ci), padded(shape.co));
 
-        let [packed, sums, bits] = shape.sparse_parts::<X>(n);
+        let [packed, sums, columns] = shape.sparse_parts::<X>(n);
         let (packed, work) = work.split_at_mut(packed);
         let (sums, work) = work.split_at_mut(sums);
         let x = match as_f32(x) {
@@ -186,7 +196,7 @@ impl<X: Element> WeightGradient<'_, X> {
         // One task a thread: each brings the pixels near for its channels alone.
         let tasks = panels.min(cx.threads());
         let (dw, db, sums) = (DisjointMut::new(dw), DisjointMut::new(db), DisjointMut::new(sums));
-        let bits = DisjointMut::new(&mut work[..bits]);
+        let columns = DisjointMut::new(&mut work[..columns]);
         cx.for_each(tasks, n * shape.macs() / COST, |task| {
             let panels = task * panels / tasks..(task + 1) * panels / tasks;
             let channels = panels.start * PANEL..panels.end * PANEL;
@@ -199,7 +209,9 @@ impl<X: Element> WeightGradient<'_, X> {
                     dy_row: co,
                     x,
                     sums: sums.part(channels.start * ci..channels.end * ci),
-                    bits: ChannelBits::new(bits.part(channels.start * BITS..channels.end * BITS)),
+                    columns: Columns::new(
+                        columns.part(channels.start * COLUMN..channels.end * COLUMN),
+                    ),
                     db: db.part(channels),
                     dw: dw.part(panels.start * shape.ci * PANEL..panels.end * shape.ci * PANEL),
                 }
@@ -278,7 +290,8 @@ impl<'a> Ahead<'a> {
         x.chunks(LINE).for_each(|line| s.prefetch_to_second(line.as_ptr()));
         let (dy, rest) = self.dy.split_at((self.pixels * row).min(self.dy.len()));
         self.dy = rest;
-        for pixel in dy.chunks_exact(row) {
+        // That these are whole is not worth the division that `chunks_exact` starts with.
+        for pixel in dy.chunks(row) {
             pixel[channels.clone()]
                 .chunks(LINE)
                 .for_each(|line| s.prefetch_to_second(line.as_ptr()));
@@ -295,7 +308,7 @@ struct WeightPart<'a> {
     x: Pixels<'a>,
     /// `[output channels][padded input channels]`.
     sums: &'a mut [f32],
-    bits: ChannelBits<'a>,
+    columns: Columns<'a>,
     dw: &'a mut [f32],
     db: &'a mut [f32],
 }
@@ -311,9 +324,9 @@ impl Kernel for WeightPart<'_> {
         let mut is_first = true;
         while let Some((dy, x)) = chunks.next() {
             let first = self.channels.start;
-            self.bits.fill(s, dy, self.dy_row, first);
+            self.columns.fill(s, dy, self.dy_row, first);
             ColumnSums { x: dy, stride: self.dy_row, first, sums: self.db }.run(s);
-            let shares = Width::shares(s, ci / PANEL, CHUNK * PANEL);
+            let shares = Width::shares(s, ci / PANEL);
             let (x_next, dy_next) = chunks.peek().map_or((&[][..], &[][..]), |&(dy, x)| (x, dy));
             let mut ahead = Ahead::new(x_next, dy_next, shares.len() * self.channels.len());
             for Width { panels, count } in shares {
@@ -321,7 +334,7 @@ impl Kernel for WeightPart<'_> {
                 let rows = Rows { start, row, panel };
                 // SAFETY: bits are those of the chunk's pixels, each a row of its panels.
                 unsafe {
-                    by_width!(S, count, P => self.sum::<S, P>(s, rows, dy, panels, !is_first, &mut ahead));
+                    by_width!(S, count, P => self.sum::<S, P>(s, rows, panels, !is_first, &mut ahead));
                 }
             }
             is_first = false;
@@ -342,19 +355,17 @@ impl WeightPart<'_> {
         &mut self,
         s: S,
         rows: Rows,
-        dy: &[f32],
         panel: usize,
         accumulate: bool,
         ahead: &mut Ahead<'_>,
     ) {
         let ci = padded(self.input_channels);
         let sums = self.sums.chunks_exact_mut(ci);
-        for ((sums, bits), channel) in sums.zip(self.bits.channels()).zip(self.channels.clone()) {
+        for (sums, (bits, values)) in sums.zip(self.columns.channels()) {
             ahead.ask(s, self.dy_row, &self.channels);
-            let values = Values { start: dy[channel..].as_ptr(), step: self.dy_row };
             let to = sums[panel * PANEL..(panel + P) * PANEL].as_mut_ptr();
             // SAFETY: the caller's promise.
-            unsafe { rows.sum::<S, P>(s, (&bits, values), accumulate, None, to) };
+            unsafe { rows.sum::<S, P>(s, (bits, values.as_ptr()), accumulate, None, to) };
         }
     }
 

@@ -1,21 +1,20 @@
 //! Which values of a matrix are not zero, as bits: of its rows, and of its columns.
 
 use super::CHUNK;
+use super::sum::ROWS;
 use crate::simd::{PANEL, Simd, padded};
 
-/// Values that a word has bits for.
-const WORD: usize = u64::BITS as usize;
 /// Words for the pixels that get theirs at a time: 4 KiB.
 const WORDS: usize = 1 << 9;
 /// Pixels that get their bits at a time.
 const PIXELS: usize = 64;
 /// Channels for whose bits there is room.
-pub(super) const MAX_CHANNELS: usize = WORDS / 8 * WORD;
+pub(super) const MAX_CHANNELS: usize = WORDS / 8 * ROWS;
 
-/// Elements of space for a channel's bits, one for each pixel of a chunk.
-pub(super) const BITS: usize = CHUNK / 32;
+/// Elements of space for a channel: its values at each pixel of a chunk, and a bit for each.
+pub(super) const COLUMN: usize = CHUNK + CHUNK / 32;
 
-/// The bits of at most [`WORD`] values, of whole panels.
+/// The bits of at most [`ROWS`] values, of whole panels.
 #[inline(always)]
 fn word<S: Simd>(s: S, values: &[f32]) -> u64 {
     let mut word = 0;
@@ -40,7 +39,7 @@ pub(super) struct PixelBits {
 impl PixelBits {
     pub(super) fn new(channels: usize) -> Self {
         assert!(channels <= MAX_CHANNELS, "{channels} channels");
-        Self { words: [0; WORDS], each: channels.div_ceil(WORD) }
+        Self { words: [0; WORDS], each: channels.div_ceil(ROWS) }
     }
 
     /// Finds the bits of the first of the pixels `x`, which have `c` channels, padded, and returns of how many.
@@ -49,82 +48,86 @@ impl PixelBits {
         let pixels = x.chunks_exact(padded(c)).take(PIXELS);
         let count = pixels.len().min(WORDS / self.each);
         for (pixel, words) in pixels.zip(self.words.chunks_exact_mut(self.each)) {
-            for ((i, values), to) in pixel.chunks(WORD).enumerate().zip(words) {
+            for ((i, values), to) in pixel.chunks(ROWS).enumerate().zip(words) {
                 *to = word(s, values);
                 // What pads the channels is not zero where a net has diverged.
-                if c - i * WORD < values.len() {
-                    *to &= (1 << (c - i * WORD)) - 1;
+                if c - i * ROWS < values.len() {
+                    *to &= (1 << (c - i * ROWS)) - 1;
                 }
             }
         }
         count
     }
 
-    /// The words of each of the first `count` pixels, which must be among those.
+    /// How many words each pixel has.
     #[inline(always)]
-    pub(super) fn pixels(&self, count: usize) -> impl Iterator<Item = &[u64]> {
-        self.words.chunks_exact(self.each).take(count)
+    pub(super) fn words(&self) -> usize {
+        self.each
+    }
+
+    /// A word of each of the first `count` pixels, which must be among those.
+    #[inline(always)]
+    pub(super) fn pixels(&self, count: usize, word: usize) -> impl Iterator<Item = u64> {
+        self.words.chunks_exact(self.each).take(count).map(move |words| words[word])
     }
 }
 
-/// The bits of some channels over a chunk's pixels.
-pub(super) struct ChannelBits<'a> {
+/// Some channels over a chunk's pixels: their values and bits.
+pub(super) struct Columns<'a> {
+    /// `[channel][CHUNK]`, with zeros behind the last pixel.
+    values: &'a mut [f32],
     /// Halves of words.
     halves: &'a mut [u32],
-    columns: Columns,
 }
 
-/// A panel of a chunk's columns, as rows; of a chunk with fewer pixels, with zeros after them.
-#[repr(align(64))]
-struct Columns([f32; PANEL * CHUNK]);
-
-impl<'a> ChannelBits<'a> {
-    /// For whole panels of channels, in a space of [`BITS`] elements for each.
+impl<'a> Columns<'a> {
+    /// For whole panels of channels, in a space of [`COLUMN`] elements for each.
     pub(super) fn new(space: &'a mut [f32]) -> Self {
-        assert!(space.len().is_multiple_of(BITS * PANEL), "space of {} elements", space.len());
-        Self { halves: as_u32(space), columns: Columns([0.0; PANEL * CHUNK]) }
+        assert!(space.len().is_multiple_of(COLUMN * PANEL), "space of {} elements", space.len());
+        let (values, halves) = space.split_at_mut(space.len() / COLUMN * CHUNK);
+        Self { values, halves: as_u32(halves) }
     }
 
-    /// Finds the bits of the channels from `first` on of at most [`CHUNK`] pixels, whose rows are `row` elements
-    /// apart.
+    /// Takes the channels from `first` on of at most [`CHUNK`] pixels, whose rows are `row` elements apart.
     #[inline(always)]
     pub(super) fn fill<S: Simd>(&mut self, s: S, x: &[f32], row: usize, first: usize) {
         assert!(x.len() <= CHUNK * row, "{} pixels", x.len() / row);
-        for (panel, halves) in self.halves.chunks_exact_mut(PANEL * BITS).enumerate() {
-            self.columns.transpose(s, x, row, first + panel * PANEL);
-            for (values, half) in self.columns.0.chunks_exact(32).zip(halves) {
-                *half = word(s, values) as u32;
+        let panels = self.values.chunks_exact_mut(PANEL * CHUNK);
+        for (panel, (values, halves)) in
+            panels.zip(self.halves.chunks_exact_mut(2 * PANEL)).enumerate()
+        {
+            transpose_columns(s, x, row, first + panel * PANEL, values);
+            for (values, halves) in values.chunks_exact(CHUNK).zip(halves.chunks_exact_mut(2)) {
+                let word = word(s, values);
+                halves.copy_from_slice(&[word as u32, (word >> 32) as u32]);
             }
         }
     }
 
-    /// The words of each channel.
+    /// The word of each channel, and its values.
     #[inline(always)]
-    pub(super) fn channels(&self) -> impl Iterator<Item = [u64; BITS / 2]> {
-        self.halves.as_chunks::<BITS>().0.iter().map(|halves| {
-            let (halves, _) = halves.as_chunks::<2>();
-            core::array::from_fn(|i| u64::from(halves[i][0]) | u64::from(halves[i][1]) << 32)
-        })
+    pub(super) fn channels(&self) -> impl Iterator<Item = (u64, &[f32])> {
+        let halves = self.halves.as_chunks::<2>().0.iter();
+        let words = halves.map(|half| u64::from(half[0]) | u64::from(half[1]) << 32);
+        words.zip(self.values.chunks_exact(CHUNK))
     }
 }
 
-impl Columns {
-    /// Takes the panel of columns from `first` on.
-    #[inline(always)]
-    fn transpose<S: Simd>(&mut self, s: S, x: &[f32], row: usize, first: usize) {
-        let done = x.len() / (PANEL * row) * PANEL;
-        for i in (0..done).step_by(PANEL) {
-            transpose(s, &x[i * row + first..], row, &mut self.0[i..], CHUNK);
-        }
-        if done == CHUNK {
-            return;
-        }
-        let rest = &x[done * row..];
-        for (column, to) in self.0.chunks_exact_mut(CHUNK).enumerate() {
-            to[done..].fill(0.0);
-            for (x, to) in rest.chunks_exact(row).zip(&mut to[done..]) {
-                *to = x[first + column];
-            }
+/// Writes the panel of columns from `first` on as rows of [`CHUNK`] pixels, of which those that are not there are zero.
+#[inline(always)]
+fn transpose_columns<S: Simd>(s: S, x: &[f32], row: usize, first: usize, columns: &mut [f32]) {
+    let done = x.len() / (PANEL * row) * PANEL;
+    for i in (0..done).step_by(PANEL) {
+        transpose(s, &x[i * row + first..], row, &mut columns[i..], CHUNK);
+    }
+    if done == CHUNK {
+        return;
+    }
+    let rest = &x[done * row..];
+    for (column, to) in columns.chunks_exact_mut(CHUNK).enumerate() {
+        to[done..].fill(0.0);
+        for (x, to) in rest.chunks_exact(row).zip(&mut to[done..]) {
+            *to = x[first + column];
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Sums of rows times the values of a vector that are not zero, some panels wide.
 
 use crate::simd::{PANEL, Simd, Vector};
+use core::num::NonZero;
 
-/// Bytes of rows that the first cache has room for.
-const NEAR: usize = 32 << 10;
+/// Rows that are summed at a time, one for each bit of a word: so many stay in the first cache, of eight panels.
+pub(super) const ROWS: usize = u64::BITS as usize;
 /// Registers that the widest sum takes.
-const MAX_VECTORS: usize = 8;
+const MAX_VECTORS: usize = 12;
 
 /// Some of a matrix's panels, which are summed together.
 #[derive(Clone, Copy)]
@@ -16,16 +17,14 @@ pub(super) struct Width {
 }
 
 impl Width {
-    /// Shares `panels` panels, of `len` elements each, in nearly equal widths: as wide as leaves the rows in
-    /// the first cache, and two at least, for what each value costs besides.
+    /// Shares panels in nearly equal widths, as wide as registers allow, for what each value costs besides.
     #[inline(always)]
-    pub(super) fn shares<S: Simd>(
-        _: S,
-        panels: usize,
-        len: usize,
-    ) -> impl ExactSizeIterator<Item = Self> {
-        let most = if S::LANES < 8 { 2 } else { 4 };
-        let widest = (NEAR / (4 * len)).clamp(2, most);
+    pub(super) fn shares<S: Simd>(_: S, panels: usize) -> impl ExactSizeIterator<Item = Self> {
+        let widest = match S::LANES {
+            16.. => 8,
+            8.. => 6,
+            _ => 2,
+        };
         let shares = panels.div_ceil(widest);
         (0..shares).map(move |i| {
             let (start, end) = (i * panels / shares, (i + 1) * panels / shares);
@@ -42,33 +41,18 @@ pub(super) struct Rows {
     pub(super) panel: usize,
 }
 
-/// A vector whose values are `step` elements apart.
-#[derive(Clone, Copy)]
-pub(super) struct Values {
-    pub(super) start: *const f32,
-    pub(super) step: usize,
-}
-
 /// Calls what is computed some panels wide, for as many as there are: `by_width!(count, P => f::<P>())`.
 macro_rules! by_width {
     ($simd:ident, $count:expr, $panels:ident => $call:expr) => {
+        by_width!($simd, $count, $panels => $call;
+            1 from 1, 2 from 1, 3 from 8, 4 from 8, 5 from 8, 6 from 8, 7 from 16, 8 from 16)
+    };
+    ($simd:ident, $count:expr, $panels:ident => $call:expr; $($width:literal from $lanes:literal),*) => {
         match $count {
-            1 => {
-                const $panels: usize = 1;
+            $($width if $simd::LANES >= $lanes => {
+                const $panels: usize = $width;
                 $call
-            }
-            2 => {
-                const $panels: usize = 2;
-                $call
-            }
-            3 if $simd::LANES >= 8 => {
-                const $panels: usize = 3;
-                $call
-            }
-            4 if $simd::LANES >= 8 => {
-                const $panels: usize = 4;
-                $call
-            }
+            })*
             count => unreachable!("{count} panels at once"),
         }
     };
@@ -85,35 +69,30 @@ impl Rows {
     pub(super) unsafe fn sum<S: Simd, const P: usize>(
         self,
         s: S,
-        (bits, values): (&[u64], Values),
+        (bits, values): (u64, *const f32),
         accumulate: bool,
         gate: Option<*const f32>,
         to: *mut f32,
     ) {
         let vectors = P * PANEL / S::LANES;
         let mut sums = [s.splat(0.0); MAX_VECTORS];
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's promise; of so many bits one is left in each turn.
         unsafe {
             if accumulate {
                 for (j, sum) in sums[..vectors].iter_mut().enumerate() {
                     *sum = s.load(to.add(j * S::LANES));
                 }
             }
-            let (mut value, mut row) = (values.start, self.start);
-            for &word in bits {
-                let mut word = word;
-                while word != 0 {
-                    let i = word.trailing_zeros() as usize;
-                    word &= word - 1;
-                    let value = s.splat(*value.add(i * values.step));
-                    let row = row.add(i * self.row);
-                    for (j, sum) in sums[..vectors].iter_mut().enumerate() {
-                        let column = j * S::LANES / PANEL * self.panel + j * S::LANES % PANEL;
-                        *sum = value.mul_add(s.load(row.add(column)), *sum);
-                    }
+            let mut left = bits;
+            for _ in 0..bits.count_ones() {
+                let i = NonZero::new_unchecked(left).trailing_zeros() as usize;
+                left &= left - 1;
+                let value = s.splat(*values.add(i));
+                let row = self.start.add(i * self.row);
+                for (j, sum) in sums[..vectors].iter_mut().enumerate() {
+                    let column = j * S::LANES / PANEL * self.panel + j * S::LANES % PANEL;
+                    *sum = value.mul_add(s.load(row.add(column)), *sum);
                 }
-                value = value.wrapping_add(u64::BITS as usize * values.step);
-                row = row.wrapping_add(u64::BITS as usize * self.row);
             }
             for (j, sum) in sums.into_iter().take(vectors).enumerate() {
                 let sum = match gate {

@@ -4,8 +4,6 @@
 //! a quarter of the gradient is not zero. So for each sum there is first found which values are not zero, as bits;
 //! then the rows that these multiply are summed, some panels at a time, in registers.
 //!
-//! Narrow layers, where it takes longer to find a value than to multiply a row by it, are computed by direct sums.
-//!
 //! Both gradients are such sums. The input's sums rows of the transposed weights for each pixel. The
 //! weights' sums pixels of the input for each output channel: its bits are those of transposed
 //! squares of the gradient, and its sums come out transposed too.
@@ -27,8 +25,6 @@ const CHUNK: usize = ROWS;
 const SOON: usize = 8;
 /// Of a product by whole matrices, about what these sums cost.
 const COST: usize = 3;
-/// Fewest registers that a row must fill for these sums to cost less.
-const LEAST_VECTORS: usize = 3;
 
 impl ConvShape {
     /// Whether there are sparse gradients: of a pointwise convolution to not too many channels.
@@ -37,8 +33,7 @@ impl ConvShape {
         self.is_pointwise() && padded(self.co) <= MAX_CHANNELS
     }
 
-    /// Elements of work space that the sparse weight gradient of `n` images, kept as `X`, needs. It is enough for the
-    /// direct one.
+    /// Elements of work space that the sparse weight gradient of `n` images, kept as `X`, needs.
     #[must_use]
     pub const fn sparse_weight_gradient_work<X: Element>(&self, n: usize) -> usize {
         let parts = self.sparse_parts::<X>(n);
@@ -58,23 +53,6 @@ impl ConvShape {
     const fn sums_in_place<X: Element>(&self) -> bool {
         matches!(X::FORMAT, Format::F32) && padded(self.ci) < 8 * PANEL
     }
-
-    /// Whether leaving out zeros pays where registers are as wide as this processor's.
-    fn has_wide_rows(&self, cx: &Context) -> bool {
-        cx.isa().run(HasWideRows(padded(self.ci)))
-    }
-}
-
-/// Whether rows of so many elements fill enough registers.
-struct HasWideRows(usize);
-
-impl Kernel for HasWideRows {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> bool {
-        self.0 >= LEAST_VECTORS * S::LANES
-    }
 }
 
 impl InputGradient<'_> {
@@ -89,9 +67,6 @@ impl InputGradient<'_> {
         let shape = self.shape;
         assert!(shape.has_sparse_gradients(), "sparse gradients of {shape:?}");
         assert_eq!(transposed.len(), shape.transposed_len(), "transposed weights of {shape:?}");
-        if !shape.has_wide_rows(cx) {
-            return self.direct(cx, transposed, dx, &mut []);
-        }
         let pixels = self.n * shape.input.0 * shape.input.1;
         let (ci, co) = (padded(shape.ci), padded(shape.co));
         let share = pixels.div_ceil(cx.shares()).max(1);
@@ -203,10 +178,6 @@ impl<X: Element> WeightGradient<'_, X> {
         self.check(dw, db);
         let Self { shape, n, dy, .. } = *self;
         assert!(shape.has_sparse_gradients(), "sparse gradients of {shape:?}");
-        assert!(work.len() >= shape.sparse_weight_gradient_work::<X>(n), "work space of {shape:?}");
-        if !shape.has_wide_rows(cx) {
-            return self.direct(cx, dw, db, work);
-        }
         let Source::Activations(x) = self.x else { unreachable!("it reads no images") };
         let (ci, co) = (padded(shape.ci), padded(shape.co));
 

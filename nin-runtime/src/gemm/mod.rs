@@ -124,7 +124,8 @@ pub struct Gemm<'a, T = f32> {
     /// What nobody need ask for.
     pub(crate) near: Near,
     /// Whether neighbouring rows of `A` may be zero at many places at once, as activations behind a ReLU are and
-    /// gradients before it, so that it may pay to look for these. Rows are whole panels then, a sum is one loop, and nothing is asked for ahead.
+    /// gradients before it, so that it may pay to look for these. Rows are whole panels then, a sum is one loop, and
+    /// nothing is asked for ahead.
     pub(crate) has_zeros: bool,
 }
 

@@ -19,7 +19,7 @@ use bits::{COLUMN, Columns, MAX_CHANNELS, PixelBits};
 use core::ops::Range;
 use sum::{ROWS, Rows, Width, by_width};
 
-/// Pixels that the weights' gradient sums at a time.
+/// Pixels that the weights' gradient sums at a time, a row each.
 const CHUNK: usize = ROWS;
 /// How many pixels before its own a pixel's sum asks for the gate and for the gradient that it writes.
 const SOON: usize = 8;

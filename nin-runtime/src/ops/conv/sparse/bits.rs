@@ -11,8 +11,10 @@ const PIXELS: usize = 64;
 /// Channels for whose bits there is room.
 pub(super) const MAX_CHANNELS: usize = WORDS / 8 * ROWS;
 
+/// Halves of a word, each in an element's space.
+const HALVES: usize = 2;
 /// Elements of space for a channel: its values at each pixel of a chunk, and a bit for each.
-pub(super) const COLUMN: usize = CHUNK + CHUNK / 32;
+pub(super) const COLUMN: usize = CHUNK + HALVES;
 
 /// The bits of at most [`ROWS`] values, of whole panels.
 #[inline(always)]
@@ -94,12 +96,13 @@ impl<'a> Columns<'a> {
         assert!(x.len() <= CHUNK * row, "{} pixels", x.len() / row);
         let panels = self.values.chunks_exact_mut(PANEL * CHUNK);
         for (panel, (values, halves)) in
-            panels.zip(self.halves.chunks_exact_mut(2 * PANEL)).enumerate()
+            panels.zip(self.halves.chunks_exact_mut(HALVES * PANEL)).enumerate()
         {
             transpose_columns(s, x, row, first + panel * PANEL, values);
-            for (values, halves) in values.chunks_exact(CHUNK).zip(halves.chunks_exact_mut(2)) {
+            let (halves, _) = halves.as_chunks_mut::<HALVES>();
+            for (values, halves) in values.chunks_exact(CHUNK).zip(halves) {
                 let word = word(s, values);
-                halves.copy_from_slice(&[word as u32, (word >> 32) as u32]);
+                *halves = [word as u32, (word >> 32) as u32];
             }
         }
     }
@@ -107,8 +110,8 @@ impl<'a> Columns<'a> {
     /// The word of each channel, and its values.
     #[inline(always)]
     pub(super) fn channels(&self) -> impl Iterator<Item = (u64, &[f32])> {
-        let halves = self.halves.as_chunks::<2>().0.iter();
-        let words = halves.map(|half| u64::from(half[0]) | u64::from(half[1]) << 32);
+        let (halves, _) = self.halves.as_chunks::<HALVES>();
+        let words = halves.iter().map(|&[low, high]| u64::from(low) | u64::from(high) << 32);
         words.zip(self.values.chunks_exact(CHUNK))
     }
 }

@@ -112,7 +112,7 @@ pub struct Gemm<'a, T = f32> {
     /// How far `A` moves with an outer and an inner row.
     pub(crate) a_rows: (usize, usize),
     pub(crate) b: *const T,
-    /// How far `B` moves with a panel.
+    /// How far `B` moves with a panel: by `PANEL`, if `A` is transposed.
     pub(crate) b_panel: usize,
     pub(crate) c: *mut T,
     pub(crate) output: Output,
@@ -171,7 +171,7 @@ impl Gemm<'_> {
     /// # Safety
     /// As for [`Operand::multiply`].
     pub(crate) unsafe fn run_transposed(self, isa: Isa) {
-        debug_assert_eq!(self.a_rows.1, 1);
+        debug_assert_eq!((self.a_rows.1, self.b_panel), (1, PANEL));
         debug_assert!(matches!(self.finish.step, Step::Nothing | Step::Accumulate));
         isa.run(Transposed(self));
     }
@@ -257,11 +257,11 @@ impl<T: Operand> Gemm<'_, T> {
     ) {
         let (outer, inner) = self.rows;
         for row in 0..outer {
-            // The last and lowest tile is a row short and has registers left for the sums of columns.
-            let short = !UNIT_K && !self.column_sums.is_null() && row + 1 == outer;
-            let rows = inner + usize::from(short);
-            let [(taller, _), (lower, height)] = tiles(rows, S::TILE_ROWS[P - 1]);
-            let lower = lower - usize::from(short);
+            // The last and lowest tile sums columns too, and may have to be short for that.
+            let sums_columns = !UNIT_K && !self.column_sums.is_null() && row + 1 == outer;
+            let short = if sums_columns { tile::rows_short::<S, P>() } else { 0 };
+            let [(taller, _), (lower, height)] = tiles(inner + short, S::TILE_ROWS[P - 1]);
+            let lower = lower - usize::from(sums_columns);
             let first_lower = taller * (height + 1);
             // SAFETY: rows and panels are in range, so the caller's promise holds.
             unsafe {
@@ -277,9 +277,9 @@ impl<T: Operand> Gemm<'_, T> {
                         ahead,
                     );
                 }
-                if short {
-                    let last = tile::Place::new(self, (row, inner + 1 - height), panel);
-                    let one = (1, height - 1);
+                if sums_columns {
+                    let last = tile::Place::new(self, (row, inner + short - height), panel);
+                    let one = (1, height - short);
                     tile::run::<S, T, P, UNIT_K, GATES, true>(simd, self, last, one, ahead);
                 }
             }

@@ -50,8 +50,16 @@ const POINTERS: usize = 4;
 /// scheduled for operands that are late cost their turns.
 const NEAR: usize = 8;
 
-/// Computes `count` tiles of `height` rows, one below the other: at most what [`Simd::TILE_ROWS`] says, or one less with
-/// the sums of B's columns.
+/// How many rows a tile has to be short of what [`Simd::TILE_ROWS`] says, so that the sums of B's columns have registers
+/// beside its own, a row of `B` and a broadcast.
+pub(super) const fn rows_short<S: Simd, const P: usize>() -> usize {
+    let vectors = P * PANEL / S::LANES;
+    let with_columns = (S::TILE_ROWS[P - 1] + 1) * vectors;
+    (with_columns + vectors + 1 > S::REGISTERS) as usize
+}
+
+/// Computes `count` tiles of `height` rows, one below the other: at most what [`Simd::TILE_ROWS`] says, less
+/// [`rows_short`] with the sums of B's columns.
 #[inline(always)]
 pub(super) unsafe fn run<
     S: Simd,
@@ -75,7 +83,7 @@ pub(super) unsafe fn run<
     macro_rules! heights {
         ($($rows:literal)*) => {
             match height {
-                $($rows if $rows <= S::TILE_ROWS[P - 1] - usize::from(COLUMN_SUMS)
+                $($rows if $rows <= S::TILE_ROWS[P - 1] - if COLUMN_SUMS { rows_short::<S, P>() } else { 0 }
                     && (P == 1 || $rows >= LEAST_WIDE || COLUMN_SUMS) =>
                 {
                     let mut at = first;
@@ -199,7 +207,7 @@ unsafe fn tile<
             a_row,
             a_step,
             b: gemm.b.add(at.panel * gemm.b_panel),
-            b_panel: gemm.b_panel,
+            b_panel: if UNIT_K { gemm.b_panel } else { PANEL },
             b_step,
         };
         // Where operands' steps are not known, the address of each turn takes registers.
@@ -252,28 +260,29 @@ unsafe fn tile<
             // As many turns as are written out, and what is left.
             let long = if R * vectors >= S::TALL { run / unroll } else { 0 };
             macro_rules! multiply {
-                () => {
-                    if SKIPS {
-                        let step = usize::from(*steps);
-                        steps = steps.add(1);
-                        operands.step(step, step * PANEL);
+                ($turns:expr) => {
+                    for turn in 0..$turns {
+                        if SKIPS {
+                            let step = usize::from(*steps);
+                            steps = steps.add(1);
+                            operands.step::<R>(step, step * PANEL);
+                        }
+                        let turn = if SKIPS { 0 } else { turn };
+                        operands.multiply::<S, R, P, UNIT_K, COLUMN_SUMS>(simd, &mut sums, turn);
                     }
-                    operands.multiply::<S, R, P, UNIT_K, COLUMN_SUMS>(simd, &mut sums);
                     if !SKIPS {
-                        operands.step(a_step, b_step);
+                        operands.step::<R>($turns * a_step, $turns * b_step);
                     }
                 };
             }
             for _ in 0..long {
-                for _ in 0..unroll {
-                    multiply!();
-                }
+                multiply!(unroll);
                 if unroll > 1 {
                     operands.pin::<S, R>(simd);
                 }
             }
             for _ in 0..run - long * unroll {
-                multiply!();
+                multiply!(1);
             }
             to_come -= run;
             if to_come == 0 {
@@ -290,7 +299,7 @@ unsafe fn tile<
                     let (outer_a, outer_b) = from_end(middle, outer);
                     (a, b) = (a.wrapping_add(outer_a), b.wrapping_add(outer_b));
                 }
-                operands.step(a, b);
+                operands.step::<R>(a, b);
             }
         }
 
@@ -367,8 +376,8 @@ struct Operands<T> {
 impl<T: Operand> Operands<T> {
     /// Moves on. Behind the last turn values may lie outside their allocations.
     #[inline(always)]
-    fn step(&mut self, a: usize, b: usize) {
-        for row in &mut self.a {
+    fn step<const R: usize>(&mut self, a: usize, b: usize) {
+        for row in &mut self.a[..R.div_ceil(REACH)] {
             *row = row.wrapping_add(a);
         }
         self.b = self.b.wrapping_add(b);
@@ -383,7 +392,8 @@ impl<T: Operand> Operands<T> {
         self.b = simd.afresh(self.b);
     }
 
-    /// Adds the products of a row of `B` and what it meets of `A`.
+    /// Adds the products of a row of `B`, so many turns ahead, and what it meets of `A`. Turns that are written out
+    /// find theirs without moving on.
     #[expect(clippy::needless_range_loop, reason = "i and j are a tile's rows and columns")]
     #[inline(always)]
     unsafe fn multiply<
@@ -396,20 +406,22 @@ impl<T: Operand> Operands<T> {
         &mut self,
         simd: S,
         sums: &mut Sums<S, R>,
+        turn: usize,
     ) {
+        let (a_turn, b_turn) = (turn * self.a_step, turn * self.b_step);
         let vectors = P * PANEL / S::LANES;
         // SAFETY: the caller vouches for the addresses.
         unsafe {
             let mut weights = [simd.splat(0.0); MAX_VECTORS];
             for j in 0..vectors {
-                weights[j] = T::load(simd, self.b.add(column::<S>(j, self.b_panel)));
+                weights[j] = T::load(simd, self.b.add(b_turn + column::<S>(j, self.b_panel)));
             }
             if !UNIT_K {
-                simd.prefetch(self.a[0].wrapping_add(NEAR * self.a_step));
+                simd.prefetch(self.a[0].wrapping_add(a_turn + NEAR * self.a_step));
             }
             if !UNIT_K || P == 3 {
                 for panel in 0..P {
-                    let b = self.b.wrapping_add(panel * self.b_panel);
+                    let b = self.b.wrapping_add(b_turn + panel * self.b_panel);
                     simd.prefetch(b.wrapping_add(NEAR * self.b_step));
                 }
             }
@@ -425,7 +437,7 @@ impl<T: Operand> Operands<T> {
                     let last = &mut sums.rows[i - 1][vectors - 1];
                     self.a[base] = simd.once_known(last, self.a[base]);
                 }
-                let x = simd.splat(*self.a[base].add(from * self.a_row));
+                let x = simd.splat(*self.a[base].add(a_turn + from * self.a_row));
                 for j in 0..vectors {
                     sums.rows[i][j] = x.mul_add(weights[j], sums.rows[i][j]);
                 }

@@ -77,6 +77,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     type Mask: Copy;
     /// `f32` lanes in a register; divides [`PANEL`].
     const LANES: usize;
+    /// Vector registers.
+    const REGISTERS: usize;
     /// Rows of the largest register tile that is one panel wide, two, and so on as far as registers last.
     const TILE_ROWS: &'static [usize];
     /// Rows of the register tiles that leave out products of zeros; 0 if there are none.

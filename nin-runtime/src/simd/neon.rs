@@ -72,6 +72,7 @@ impl Simd for Neon {
     type V = F32x4;
     type Mask = uint32x4_t;
     const LANES: usize = 4;
+    const REGISTERS: usize = 32;
     // 24 sums, four vectors of weights and one broadcast: 29 of 32 registers.
     const TILE_ROWS: &'static [usize] = &[6];
     const SKIP_ROWS: usize = 6;

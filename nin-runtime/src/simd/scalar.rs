@@ -83,6 +83,7 @@ impl Simd for Scalar {
     type V = F32x4;
     type Mask = [bool; LANES];
     const LANES: usize = LANES;
+    const REGISTERS: usize = 16;
     const TILE_ROWS: &'static [usize] = &[3];
     const IS_WIDE: bool = true;
 

@@ -98,6 +98,7 @@ impl Simd for Avx2 {
     type V = F32x8;
     type Mask = __m256;
     const LANES: usize = 8;
+    const REGISTERS: usize = 16;
     // 12 sums, two vectors of weights and one broadcast fill 15 of 16 registers.
     const TILE_ROWS: &'static [usize] = &[6];
     const SKIP_ROWS: usize = 6;
@@ -278,6 +279,7 @@ impl Simd for Avx512 {
     type V = F32x16;
     type Mask = __mmask16;
     const LANES: usize = 16;
+    const REGISTERS: usize = 32;
     // At most 24 sums, beside the vectors of weights and a broadcast. Of 27 some did not stay in registers where the
     // loop is written out. Wide tiles load less for each multiplication.
     const TILE_ROWS: &'static [usize] = &[8, 10, 8, 6];

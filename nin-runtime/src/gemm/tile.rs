@@ -45,8 +45,8 @@ const REACH: usize = 3;
 /// Pointers that the tallest tile takes.
 const POINTERS: usize = 4;
 
-/// How many products ahead operands are asked for that come from the second cache: both of them where `A` is
-/// transposed, and three panels of `B`, which long sums do not leave in the first. Multiplications that were
+/// How many products ahead operands are asked for that come from the second cache: a transposed `A`, several panels of
+/// the `B` that it meets, and three of any other, which long sums do not leave in the first. Multiplications that were
 /// scheduled for operands that are late cost their turns.
 const NEAR: usize = 8;
 
@@ -419,7 +419,7 @@ impl<T: Operand> Operands<T> {
             if !UNIT_K {
                 simd.prefetch(self.a[0].wrapping_add(a_turn + NEAR * self.a_step));
             }
-            if !UNIT_K || P == 3 {
+            if P == 3 || (!UNIT_K && P > 1) {
                 for panel in 0..P {
                     let b = self.b.wrapping_add(b_turn + panel * self.b_panel);
                     simd.prefetch(b.wrapping_add(NEAR * self.b_step));

@@ -144,8 +144,6 @@ impl Part {
         const OPERANDS: usize = 2 * BLOCK;
         /// Fewest and most pixels of a block: the longer the sums, the less often they are stored and read again.
         const PIXELS: (usize, usize) = (256, 384);
-        /// Fewest pixels of the first block of several. Nothing has asked for it, so it waits for memory and is short.
-        const LEAD: usize = 48;
         let (ci, co) = (padded(shape.ci), padded(shape.co));
         let columns = self.panels.start * PANEL..self.panels.end * PANEL;
         // A pointwise layer has no rows to keep apart: each pixel is one.
@@ -156,14 +154,8 @@ impl Part {
         };
         let pixels = (OPERANDS / (ci + co)).clamp(PIXELS.0, PIXELS.1);
         let most = (pixels / w).max(1);
-        let lead = match rows > most {
-            // It asks for the whole next block: with fewer columns there are fewer tiles that share in that, and it
-            // takes more pixels.
-            true => ((32 * pixels / co).clamp(LEAD, pixels) / w).max(1),
-            false => rows,
-        };
-        let block = even_share(rows - lead, most, 1);
-        let (mut first, mut end) = (0, lead);
+        let block = even_share(rows, most, 1);
+        let (mut first, mut end) = (0, block.min(rows));
         while first < rows {
             let next = end..(end + block).min(rows);
             let lines = Axis { count: end - first, a: pitch, b: w * co };

@@ -80,10 +80,11 @@ pub(super) unsafe fn run<
         && !(asks_for_a::<T, UNIT_K>(gemm, first.panel)
             || asks_for_c::<T, P>(gemm)
             || ahead.are_left());
+    let most = S::TILE_ROWS[P - 1] - if COLUMN_SUMS { rows_short::<S, P>() } else { 0 };
     macro_rules! heights {
         ($($rows:literal)*) => {
             match height {
-                $($rows if $rows <= S::TILE_ROWS[P - 1] - if COLUMN_SUMS { rows_short::<S, P>() } else { 0 }
+                $($rows if $rows <= most
                     && (P == 1 || $rows >= LEAST_WIDE || COLUMN_SUMS) =>
                 {
                     let mut at = first;

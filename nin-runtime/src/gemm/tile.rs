@@ -201,14 +201,14 @@ unsafe fn tile<
             }
         }
         let [outer, middle, inner] = gemm.sum;
-        let a_row = if UNIT_K { gemm.a_rows.1 } else { 1 };
+        let (a_row, b_panel) = if UNIT_K { (gemm.a_rows.1, gemm.b_panel) } else { (1, PANEL) };
         let (a_step, b_step) = if UNIT_K { (1, PANEL) } else { (inner.a, inner.b) };
         let mut operands = Operands {
             a: core::array::from_fn(|i| at.a.wrapping_add(i * REACH * a_row)),
             a_row,
             a_step,
-            b: gemm.b.add(at.panel * gemm.b_panel),
-            b_panel: if UNIT_K { gemm.b_panel } else { PANEL },
+            b: gemm.b.add(at.panel * b_panel),
+            b_panel,
             b_step,
         };
         // Where operands' steps are not known, the address of each turn takes registers.

@@ -155,8 +155,8 @@ impl Part {
         let pixels = (OPERANDS / (ci + co)).clamp(PIXELS.0, PIXELS.1);
         let most = (pixels / w).max(1);
         let block = even_share(rows, most, 1);
-        let (mut first, mut end) = (0, block.min(rows));
-        while first < rows {
+        for first in (0..rows).step_by(block) {
+            let end = (first + block).min(rows);
             let next = end..(end + block).min(rows);
             let lines = Axis { count: end - first, a: pitch, b: w * co };
             let pixels = Axis { count: w, a: shape.stride.1 * shape.pixel(), b: co };
@@ -208,7 +208,6 @@ impl Part {
                 // task has its own weights, and among those with these columns, one has the bias.
                 unsafe { gemm.run_transposed(isa) };
             }
-            (first, end) = (next.start, next.end);
         }
     }
 

@@ -395,7 +395,7 @@ impl<T: Operand> Operands<T> {
 
     /// Adds the products of a row of `B`, so many turns ahead, and what it meets of `A`. Turns that are written out
     /// find theirs without moving on.
-    #[expect(clippy::needless_range_loop, reason = "i and j are a tile's rows and columns")]
+    #[expect(clippy::needless_range_loop, reason = "j is a tile's vector throughout")]
     #[inline(always)]
     unsafe fn multiply<
         S: Simd,
@@ -431,16 +431,49 @@ impl<T: Operand> Operands<T> {
                     sums.columns[j] = sums.columns[j] + weights[j];
                 }
             }
-            for i in 0..R {
-                let (base, from) = if UNIT_K { (i / REACH, i % REACH) } else { (0, i) };
-                if i > 0 {
-                    // For a second `x` there is no register.
-                    let last = &mut sums.rows[i - 1][vectors - 1];
-                    self.a[base] = simd.once_known(last, self.a[base]);
+            // As a loop they would be too long for the compiler to write out.
+            macro_rules! rows {
+                ($($i:literal)*) => {
+                    $(if $i < R {
+                        self.row::<S, R, P, UNIT_K, $i>(simd, sums, &weights, a_turn);
+                    })*
+                };
+            }
+            rows!(0 1 2 3 4 5 6 7 8 9);
+        }
+    }
+
+    /// Adds row `I`'s products of a row of `B`.
+    #[expect(clippy::needless_range_loop, reason = "j is a tile's vector throughout")]
+    #[inline(always)]
+    unsafe fn row<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, const I: usize>(
+        &mut self,
+        simd: S,
+        sums: &mut Sums<S, R>,
+        weights: &[S::V; MAX_VECTORS],
+        a_turn: usize,
+    ) {
+        let (base, from) = if UNIT_K { (I / REACH, I % REACH * self.a_row) } else { (0, I) };
+        let next = if UNIT_K { (I + 1) / REACH } else { 0 };
+        // Where an address is more than a pointer and a constant, the processor makes two instructions of it again; and
+        // were it more rows than these, reading would take longer than multiplying.
+        let embeds = S::EMBEDS && I.is_multiple_of(REACH);
+        let vectors = P * PANEL / S::LANES;
+        // SAFETY: the caller vouches for the addresses.
+        unsafe {
+            let mut x = simd.splat(*self.a[base].add(a_turn + from));
+            for j in 0..vectors {
+                if embeds && j > 0 {
+                    x = simd.splat(*self.a[base].add(a_turn + from));
                 }
-                let x = simd.splat(*self.a[base].add(a_turn + from * self.a_row));
-                for j in 0..vectors {
-                    sums.rows[i][j] = x.mul_add(weights[j], sums.rows[i][j]);
+                let sum = &mut sums.rows[I][j];
+                *sum = x.mul_add(weights[j], *sum);
+                if j + 1 == vectors && I + 1 < R {
+                    // For a second `x` there is no register.
+                    self.a[next] = simd.once_known(sum, self.a[next]);
+                } else if j + 1 < vectors && embeds {
+                    // For all that the compiler knows each multiplication reads another value.
+                    self.a[base] = simd.once_known(sum, self.a[base]);
                 }
             }
         }

@@ -281,11 +281,13 @@ impl Simd for Avx512 {
     const LANES: usize = 16;
     const REGISTERS: usize = 32;
     // At most 24 sums, beside the vectors of weights and a broadcast. Of 27 some did not stay in registers where the
-    // loop is written out. Wide tiles load less for each multiplication.
-    const TILE_ROWS: &'static [usize] = &[8, 10, 8, 6];
+    // loop is written out. Wide tiles load less for each multiplication; but compiled for size, where no loop over their
+    // vectors is written out, their sums would not be in registers at all, and they would be half of a program.
+    const TILE_ROWS: &'static [usize] = if cfg!(for_size) { &[8] } else { &[8, 10, 8, 6] };
     const SKIP_ROWS: usize = 8;
     const UNROLL: usize = 2;
     const TALL: usize = 20;
+    const EMBEDS: bool = true;
 
     #[inline(always)]
     fn splat(self, x: f32) -> F32x16 {

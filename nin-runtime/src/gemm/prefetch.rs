@@ -8,15 +8,18 @@ use core::ops::Range;
 /// requests that come many at once make each other and the product's own operands wait.
 pub(super) struct Requests([Stream; 2]);
 
-/// Cache lines that are asked for in turn, so many at a time.
+/// Cache lines that are asked for in turn, so many [`FOUR`]s at a time.
 struct Stream {
     next: *const f32,
     end: *const f32,
-    lines: usize,
+    fours: usize,
 }
 
+/// The elements of four lines: to count each would take longer than to ask for it.
+const FOUR: usize = 4 * LINE;
+
 impl Stream {
-    const NONE: Self = Self { next: core::ptr::null(), end: core::ptr::null(), lines: 0 };
+    const NONE: Self = Self { next: core::ptr::null(), end: core::ptr::null(), fours: 0 };
 }
 
 impl Requests {
@@ -41,8 +44,8 @@ impl Requests {
         let times = tiles * outer.count * middle.count * inner.count.div_ceil(LINE);
         Self(parts.map(|part| {
             let Range { start, end } = part.as_ptr_range();
-            let lines = part.len().div_ceil(LINE).div_ceil(times.max(1));
-            Stream { next: start, end, lines }
+            let fours = part.len().div_ceil(FOUR).div_ceil(times.max(1));
+            Stream { next: start, end, fours }
         }))
     }
 
@@ -52,21 +55,24 @@ impl Requests {
         self.0.iter().any(|stream| stream.next < stream.end)
     }
 
-    /// Asks for what is due.
+    /// Asks for what is due, and for up to three lines behind the last.
     #[inline(always)]
     pub(super) fn make<S: Simd, const UNIT_K: bool>(&mut self, simd: S) {
-        for Stream { next, end, lines } in &mut self.0 {
-            for _ in 0..*lines {
+        for Stream { next, end, fours } in &mut self.0 {
+            for _ in 0..*fours {
                 if *next >= *end {
                     break;
                 }
                 // Processors drop requests for the second cache alone while they take its prefetches for useless.
                 // The first one has room for all only where B's panels pass through it and do not stay.
-                match UNIT_K {
-                    true => simd.prefetch_to_second(*next),
-                    false => simd.prefetch(*next),
+                for i in 0..4 {
+                    let line = next.wrapping_add(i * LINE);
+                    match UNIT_K {
+                        true => simd.prefetch_to_second(line),
+                        false => simd.prefetch(line),
+                    }
                 }
-                *next = next.wrapping_add(LINE);
+                *next = next.wrapping_add(FOUR);
             }
         }
     }

@@ -432,6 +432,7 @@ impl<T: Operand> Operands<T> {
                 }
             }
             // As a loop they would be too long for the compiler to write out.
+            const { assert!(R <= 10) };
             macro_rules! rows {
                 ($($i:literal)*) => {
                     $(if $i < R {
@@ -461,18 +462,16 @@ impl<T: Operand> Operands<T> {
         let vectors = P * PANEL / S::LANES;
         // SAFETY: the caller vouches for the addresses.
         unsafe {
-            let mut x = simd.splat(*self.a[base].add(a_turn + from));
             for j in 0..vectors {
-                if embeds && j > 0 {
-                    x = simd.splat(*self.a[base].add(a_turn + from));
-                }
+                let x = simd.splat(*self.a[base].add(a_turn + from));
                 let sum = &mut sums.rows[I][j];
                 *sum = x.mul_add(weights[j], *sum);
                 if j + 1 == vectors && I + 1 < R {
                     // For a second `x` there is no register.
                     self.a[next] = simd.once_known(sum, self.a[next]);
                 } else if j + 1 < vectors && embeds {
-                    // For all that the compiler knows each multiplication reads another value.
+                    // For all that the compiler knows the next multiplication reads another value. Otherwise it reads
+                    // one for all of them.
                     self.a[base] = simd.once_known(sum, self.a[base]);
                 }
             }

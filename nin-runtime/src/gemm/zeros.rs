@@ -16,9 +16,7 @@ use core::ops::Range;
 /// Steps that there is room for: 16 KiB, which stay in the first cache beside an operand.
 const ROOM: usize = 1 << 13;
 /// Tiles whose steps are kept at a time, at most.
-const MOST_TILES: usize = 64;
-/// Tiles of the first block of rows: if that has few zeros, none are looked for behind it.
-const FIRST_TILES: usize = 8;
+const MOST_TILES: usize = 16;
 /// Fewest multiply-adds of a row for which looking for zeros pays.
 const LEAST_WORK: usize = 32 * 32;
 /// Fewest panels for which it does.
@@ -58,9 +56,8 @@ impl<T: Operand, const GATES: bool> Kernel for Skipping<'_, T, GATES> {
             }
             let room = ROOM / padded(gemm.sum[2].count);
             let mut steps = Steps::new();
-            let mut most = FIRST_TILES.min(room);
             while first < tiles {
-                let count = most.min(tiles - first);
+                let count = MOST_TILES.min(room).min(tiles - first);
                 // SAFETY: `Gemm::run` and `run_gated`, the only ways here, pass their callers' promise on, and tiles
                 // are in range.
                 let is_worthwhile = unsafe { steps.find(simd, gemm, first, count) };
@@ -70,7 +67,6 @@ impl<T: Operand, const GATES: bool> Kernel for Skipping<'_, T, GATES> {
                 // SAFETY: as before.
                 unsafe { self.columns(simd, first, &steps) };
                 first += count;
-                most = MOST_TILES.min(room);
             }
         }
         let rest = first * S::SKIP_ROWS..gemm.rows.1;
@@ -141,7 +137,8 @@ impl Steps {
         Self { all: [MaybeUninit::uninit(); ROOM + PANEL], ends, tiles: 0 }
     }
 
-    /// Finds those of some tiles; returns whether they leave out at least one product in sixteen.
+    /// Finds those of some tiles; returns whether they leave out at least one product in sixteen, of the first tiles and
+    /// of all.
     ///
     /// # Safety
     /// The rows of these tiles must lie in `A`, and must be whole panels.
@@ -174,9 +171,14 @@ impl Steps {
                 }
             }
             self.ends[tile].write(end as u16);
+            // Where there are few, one tile tells in most cases.
+            let is_known = tile == 0 || tile + 1 == tiles;
+            if is_known && 16 * end > 15 * (tile + 1) * products {
+                return false;
+            }
         }
         self.tiles = tiles;
-        16 * end <= 15 * tiles * products
+        true
     }
 
     /// The tiles' lists.

@@ -50,6 +50,9 @@ const POINTERS: usize = 4;
 /// scheduled for operands that are late cost their turns.
 const NEAR: usize = 8;
 
+/// Products of the longest sum that leaves three panels of `B`, 24 KiB, in the first cache.
+const SHORT: usize = 128;
+
 /// How many rows a tile has to be short of what [`Simd::TILE_ROWS`] says, so that the sums of B's columns have registers
 /// beside its own, a row of `B` and a broadcast.
 pub(super) const fn rows_short<S: Simd, const P: usize>() -> usize {
@@ -224,6 +227,7 @@ unsafe fn tile<
         // Of a sum that skips products, one line is left.
         let (mut left, mut middle_left) = (inner.count.min(to_come), middle.count);
         let mut steps = steps.as_ptr();
+        let b_is_near = UNIT_K && P == 3 && gemm.products() <= SHORT;
         while to_come > 0 {
             let mut run = left;
             if !is_plain {
@@ -261,7 +265,7 @@ unsafe fn tile<
             // As many turns as are written out, and what is left.
             let long = if R * vectors >= S::TALL { run / unroll } else { 0 };
             macro_rules! multiply {
-                ($turns:expr) => {
+                ($turns:expr, $near:literal) => {
                     for turn in 0..$turns {
                         if SKIPS {
                             let step = usize::from(*steps);
@@ -269,21 +273,31 @@ unsafe fn tile<
                             operands.step::<R>(step, step * PANEL);
                         }
                         let turn = if SKIPS { 0 } else { turn };
-                        operands.multiply::<S, R, P, UNIT_K, COLUMN_SUMS>(simd, &mut sums, turn);
+                        operands
+                            .multiply::<S, R, P, UNIT_K, COLUMN_SUMS, $near>(simd, &mut sums, turn);
                     }
                     if !SKIPS {
                         operands.step::<R>($turns * a_step, $turns * b_step);
                     }
                 };
             }
-            for _ in 0..long {
-                multiply!(unroll);
-                if unroll > 1 {
-                    operands.pin::<S, R>(simd);
-                }
+            macro_rules! turns {
+                ($near:literal) => {
+                    for _ in 0..long {
+                        multiply!(unroll, $near);
+                        if unroll > 1 {
+                            operands.pin::<S, R>(simd);
+                        }
+                    }
+                    for _ in 0..run - long * unroll {
+                        multiply!(1, $near);
+                    }
+                };
             }
-            for _ in 0..run - long * unroll {
-                multiply!(1);
+            if b_is_near {
+                turns!(true);
+            } else {
+                turns!(false);
             }
             to_come -= run;
             if to_come == 0 {
@@ -403,6 +417,7 @@ impl<T: Operand> Operands<T> {
         const P: usize,
         const UNIT_K: bool,
         const COLUMN_SUMS: bool,
+        const B_IS_NEAR: bool,
     >(
         &mut self,
         simd: S,
@@ -420,7 +435,7 @@ impl<T: Operand> Operands<T> {
             if !UNIT_K {
                 simd.prefetch(self.a[0].wrapping_add(a_turn + NEAR * self.a_step));
             }
-            if P == 3 || (!UNIT_K && P > 1) {
+            if !B_IS_NEAR && (P == 3 || (!UNIT_K && P > 1)) {
                 for panel in 0..P {
                     let b = self.b.wrapping_add(b_turn + panel * self.b_panel);
                     simd.prefetch(b.wrapping_add(NEAR * self.b_step));

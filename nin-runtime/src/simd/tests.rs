@@ -92,7 +92,19 @@ fn expected(name: &str, a: f32, b: f32) -> f32 {
 
 #[test]
 fn every_operation_agrees_with_plain_rust_on_every_instruction_set() {
-    let interesting = [0.0, -0.0, 1.0, -1.5, 3.0, f32::NAN, f32::INFINITY, 1e-3, -7.25, 65504.0];
+    let interesting = [
+        0.0,
+        -0.0,
+        1.0,
+        -1.5,
+        3.0,
+        f32::NAN,
+        f32::INFINITY,
+        1e-3,
+        -7.25,
+        65504.0,
+        f32::NEG_INFINITY,
+    ];
     for isa in Isa::available() {
         for i in 0..interesting.len() {
             for j in 0..interesting.len() {

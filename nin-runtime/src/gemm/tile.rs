@@ -35,9 +35,6 @@ impl Place {
 /// Vectors that the widest tile has to a row; tiles with fewer leave the rest unused.
 const MAX_VECTORS: usize = 4;
 
-/// As many as the widest tile has columns; they are zeros in every format.
-const ZEROS: &[f32; 4 * PANEL] = &[0.0; 4 * PANEL];
-
 /// Rows that one pointer stands for. The address of each is the pointer and 0, 1 or 2 times the distance between
 /// rows, which takes two registers for all pointers.
 const REACH: usize = 3;
@@ -191,18 +188,6 @@ unsafe fn tile<
             rows: [[simd.splat(0.0); MAX_VECTORS]; R],
             columns: [simd.splat(0.0); MAX_VECTORS],
         };
-        let Finish { step, operand } = gemm.finish;
-        if UNIT_K && !GATES {
-            // Without a bias zeros are read in its place, so that there is one way for both.
-            let has_bias = matches!(step, Step::Bias | Step::BiasAndRelu);
-            let bias = operand.wrapping_add(at.panel * PANEL);
-            let bias = if has_bias { bias } else { ZEROS.as_ptr().cast() };
-            for row in &mut sums.rows {
-                for j in 0..vectors {
-                    row[j] = T::load(simd, bias.add(j * S::LANES));
-                }
-            }
-        }
         let [outer, middle, inner] = gemm.sum;
         let (a_row, b_panel) = if UNIT_K { (gemm.a_rows.1, gemm.b_panel) } else { (1, PANEL) };
         let (a_step, b_step) = if UNIT_K { (1, PANEL) } else { (inner.a, inner.b) };
@@ -336,10 +321,15 @@ unsafe fn tile<
                 }
             };
         }
+        let Finish { step, operand } = gemm.finish;
+        let bias = operand.wrapping_add(at.panel * PANEL);
         match step {
+            Step::Bias if UNIT_K && !GATES => {
+                store!(|sum, at, j| sum + T::load(simd, bias.add(j * S::LANES)));
+            }
             Step::BiasAndRelu if UNIT_K && !GATES => {
                 let zero = simd.splat(0.0);
-                store!(|sum, at, j| simd.max(zero, sum));
+                store!(|sum, at, j| simd.max(zero, sum + T::load(simd, bias.add(j * S::LANES))));
             }
             Step::Gate if GATES => {
                 store!(|sum, at, j| simd.gate(T::load(simd, operand.add(at)), sum));

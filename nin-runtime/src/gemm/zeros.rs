@@ -15,7 +15,8 @@ use core::ops::Range;
 
 /// Steps that there is room for: 16 KiB, which stay in the first cache beside an operand.
 const ROOM: usize = 1 << 13;
-/// Tiles whose steps are kept at a time, at most.
+/// Tiles whose steps are kept at a time, at most: so few that rows which were looked through are still near when they
+/// are multiplied.
 const MOST_TILES: usize = 16;
 /// Fewest multiply-adds of a row for which looking for zeros pays.
 const LEAST_WORK: usize = 32 * 32;

@@ -138,7 +138,7 @@ impl Steps {
         Self { all: [MaybeUninit::uninit(); ROOM + PANEL], ends, tiles: 0 }
     }
 
-    /// Finds those of some tiles; returns whether they leave out at least one product in sixteen, of the first tiles and
+    /// Finds those of some tiles; returns whether they leave out at least one product in sixteen, of the first tile and
     /// of all.
     ///
     /// # Safety

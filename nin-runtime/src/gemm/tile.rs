@@ -44,8 +44,11 @@ const POINTERS: usize = 4;
 
 /// How many products ahead operands are asked for that come from the second cache: a transposed `A`, several panels of
 /// the `B` that it meets, and three of any other, which long sums do not leave in the first. Multiplications that were
-/// scheduled for operands that are late cost their turns.
-const NEAR: usize = 8;
+/// scheduled for operands that are late cost their turns. With a transposed `A` rows of both operands may lie a power of
+/// two apart, so that few of them fit in the first cache at once.
+const fn lead<const UNIT_K: bool>() -> usize {
+    if UNIT_K { 8 } else { 6 }
+}
 
 /// Products of the longest sum that leaves three panels of `B`, 24 KiB, in the first cache.
 const SHORT: usize = 128;
@@ -423,12 +426,12 @@ impl<T: Operand> Operands<T> {
                 weights[j] = T::load(simd, self.b.add(b_turn + column::<S>(j, self.b_panel)));
             }
             if !UNIT_K {
-                simd.prefetch(self.a[0].wrapping_add(a_turn + NEAR * self.a_step));
+                simd.prefetch(self.a[0].wrapping_add(a_turn + lead::<UNIT_K>() * self.a_step));
             }
             if !B_IS_NEAR && (P == 3 || (!UNIT_K && P > 1)) {
                 for panel in 0..P {
                     let b = self.b.wrapping_add(b_turn + panel * self.b_panel);
-                    simd.prefetch(b.wrapping_add(NEAR * self.b_step));
+                    simd.prefetch(b.wrapping_add(lead::<UNIT_K>() * self.b_step));
                 }
             }
             if COLUMN_SUMS {

@@ -115,6 +115,12 @@ fn asks_for_a<T, const UNIT_K: bool>(gemm: &Gemm<'_, T>, panel: usize) -> bool {
     UNIT_K && panel == 0 && gemm.near == Near::Neither
 }
 
+/// Whether a tile asks for rows of `B`: those of three panels of short sums stay in the first cache.
+#[inline(always)]
+fn asks_for_b<T: Operand, const P: usize, const UNIT_K: bool>(gemm: &Gemm<'_, T>) -> bool {
+    if UNIT_K { P == 3 && gemm.products() > SHORT } else { P > 1 }
+}
+
 /// Whether a tile asks for its part of `C` while it sums; one panel's tile does so before.
 #[inline(always)]
 fn asks_for_c<T, const P: usize>(gemm: &Gemm<'_, T>) -> bool {
@@ -215,7 +221,7 @@ unsafe fn tile<
         // Of a sum that skips products, one line is left.
         let (mut left, mut middle_left) = (inner.count.min(to_come), middle.count);
         let mut steps = steps.as_ptr();
-        let b_is_near = UNIT_K && P == 3 && gemm.products() <= SHORT;
+        let asks_for_b = asks_for_b::<T, P, UNIT_K>(gemm);
         while to_come > 0 {
             let mut run = left;
             if !is_plain {
@@ -253,7 +259,7 @@ unsafe fn tile<
             // As many turns as are written out, and what is left.
             let long = if R * vectors >= S::TALL { run / unroll } else { 0 };
             macro_rules! multiply {
-                ($turns:expr, $near:literal) => {
+                ($turns:expr, $asks_for_b:literal) => {
                     for turn in 0..$turns {
                         if SKIPS {
                             let step = usize::from(*steps);
@@ -261,8 +267,9 @@ unsafe fn tile<
                             operands.step::<R>(step, step * PANEL);
                         }
                         let turn = if SKIPS { 0 } else { turn };
-                        operands
-                            .multiply::<S, R, P, UNIT_K, COLUMN_SUMS, $near>(simd, &mut sums, turn);
+                        operands.multiply::<S, R, P, UNIT_K, COLUMN_SUMS, $asks_for_b>(
+                            simd, &mut sums, turn,
+                        );
                     }
                     if !SKIPS {
                         operands.step::<R>($turns * a_step, $turns * b_step);
@@ -270,19 +277,19 @@ unsafe fn tile<
                 };
             }
             macro_rules! turns {
-                ($near:literal) => {
+                ($asks_for_b:literal) => {
                     for _ in 0..long {
-                        multiply!(unroll, $near);
+                        multiply!(unroll, $asks_for_b);
                         if unroll > 1 {
                             operands.pin::<S, R>(simd);
                         }
                     }
                     for _ in 0..run - long * unroll {
-                        multiply!(1, $near);
+                        multiply!(1, $asks_for_b);
                     }
                 };
             }
-            if b_is_near {
+            if asks_for_b {
                 turns!(true);
             } else {
                 turns!(false);
@@ -410,7 +417,7 @@ impl<T: Operand> Operands<T> {
         const P: usize,
         const UNIT_K: bool,
         const COLUMN_SUMS: bool,
-        const B_IS_NEAR: bool,
+        const ASKS_FOR_B: bool,
     >(
         &mut self,
         simd: S,
@@ -428,7 +435,7 @@ impl<T: Operand> Operands<T> {
             if !UNIT_K {
                 simd.prefetch(self.a[0].wrapping_add(a_turn + lead::<UNIT_K>() * self.a_step));
             }
-            if !B_IS_NEAR && (P == 3 || (!UNIT_K && P > 1)) {
+            if ASKS_FOR_B {
                 for panel in 0..P {
                     let b = self.b.wrapping_add(b_turn + panel * self.b_panel);
                     simd.prefetch(b.wrapping_add(lead::<UNIT_K>() * self.b_step));

@@ -115,10 +115,19 @@ fn asks_for_a<T, const UNIT_K: bool>(gemm: &Gemm<'_, T>, panel: usize) -> bool {
     UNIT_K && panel == 0 && gemm.near == Near::Neither
 }
 
-/// Whether a tile asks for rows of `B`: those of three panels of short sums stay in the first cache.
+/// Whether a tile asks with each product for what only some tiles ask for. With a transposed `A` that is a line further
+/// on in its row, where later tiles have theirs: the first panels read `A` from afar, and each line when the first tile
+/// has a part of it. Else it is a row of `B`: those of three panels of short sums stay in the first cache.
 #[inline(always)]
-fn asks_for_b<T: Operand, const P: usize, const UNIT_K: bool>(gemm: &Gemm<'_, T>) -> bool {
-    if UNIT_K { P == 3 && gemm.products() > SHORT } else { P > 1 }
+fn asks_for_more<T: Operand, const R: usize, const P: usize, const UNIT_K: bool>(
+    gemm: &Gemm<'_, T>,
+    at: Place,
+) -> bool {
+    if UNIT_K {
+        P == 3 && gemm.products() > SHORT
+    } else {
+        at.panel == 0 && at.a.addr() / size_of::<f32>() % LINE < R
+    }
 }
 
 /// Whether a tile asks for its part of `C` while it sums; one panel's tile does so before.
@@ -221,7 +230,7 @@ unsafe fn tile<
         // Of a sum that skips products, one line is left.
         let (mut left, mut middle_left) = (inner.count.min(to_come), middle.count);
         let mut steps = steps.as_ptr();
-        let asks_for_b = asks_for_b::<T, P, UNIT_K>(gemm);
+        let asks_for_more = asks_for_more::<T, R, P, UNIT_K>(gemm, at);
         while to_come > 0 {
             let mut run = left;
             if !is_plain {
@@ -259,7 +268,7 @@ unsafe fn tile<
             // As many turns as are written out, and what is left.
             let long = if R * vectors >= S::TALL { run / unroll } else { 0 };
             macro_rules! multiply {
-                ($turns:expr, $asks_for_b:literal) => {
+                ($turns:expr, $asks_for_more:literal) => {
                     for turn in 0..$turns {
                         if SKIPS {
                             let step = usize::from(*steps);
@@ -267,7 +276,7 @@ unsafe fn tile<
                             operands.step::<R>(step, step * PANEL);
                         }
                         let turn = if SKIPS { 0 } else { turn };
-                        operands.multiply::<S, R, P, UNIT_K, COLUMN_SUMS, $asks_for_b>(
+                        operands.multiply::<S, R, P, UNIT_K, COLUMN_SUMS, $asks_for_more>(
                             simd, &mut sums, turn,
                         );
                     }
@@ -277,19 +286,19 @@ unsafe fn tile<
                 };
             }
             macro_rules! turns {
-                ($asks_for_b:literal) => {
+                ($asks_for_more:literal) => {
                     for _ in 0..long {
-                        multiply!(unroll, $asks_for_b);
+                        multiply!(unroll, $asks_for_more);
                         if unroll > 1 {
                             operands.pin::<S, R>(simd);
                         }
                     }
                     for _ in 0..run - long * unroll {
-                        multiply!(1, $asks_for_b);
+                        multiply!(1, $asks_for_more);
                     }
                 };
             }
-            if asks_for_b {
+            if asks_for_more {
                 turns!(true);
             } else {
                 turns!(false);
@@ -417,7 +426,7 @@ impl<T: Operand> Operands<T> {
         const P: usize,
         const UNIT_K: bool,
         const COLUMN_SUMS: bool,
-        const ASKS_FOR_B: bool,
+        const ASKS_FOR_MORE: bool,
     >(
         &mut self,
         simd: S,
@@ -433,9 +442,13 @@ impl<T: Operand> Operands<T> {
                 weights[j] = T::load(simd, self.b.add(b_turn + column::<S>(j, self.b_panel)));
             }
             if !UNIT_K {
-                simd.prefetch(self.a[0].wrapping_add(a_turn + lead::<UNIT_K>() * self.a_step));
+                let a = self.a[0].wrapping_add(a_turn);
+                simd.prefetch(a.wrapping_add(lead::<UNIT_K>() * self.a_step));
+                if ASKS_FOR_MORE {
+                    simd.prefetch_to_second(a.wrapping_add(LINE));
+                }
             }
-            if ASKS_FOR_B {
+            if (UNIT_K && ASKS_FOR_MORE) || (!UNIT_K && P > 1) {
                 for panel in 0..P {
                     let b = self.b.wrapping_add(b_turn + panel * self.b_panel);
                     simd.prefetch(b.wrapping_add(lead::<UNIT_K>() * self.b_step));

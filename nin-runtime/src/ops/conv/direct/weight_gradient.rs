@@ -140,8 +140,11 @@ impl Part {
         dy: &[f32],
         sums: &Sums<'_>,
     ) {
-        /// Elements of a block's operands, which should stay in the second cache beside the next block's: 512 KiB.
-        const OPERANDS: usize = 2 * BLOCK;
+        /// Elements of a block's operands, one of which should stay in the second cache: 1 MiB in all.
+        const OPERANDS: usize = 4 * BLOCK;
+        /// Most elements of two blocks' operands and the weights with which the next block is asked for. Of more than
+        /// 1.5 MiB it would push the weights from the second cache.
+        const NEAR: usize = 6 * BLOCK;
         /// Fewest and most pixels of a block: the longer the sums, the less often they are stored and read again.
         const PIXELS: (usize, usize) = (256, 384);
         let (ci, co) = (padded(shape.ci), padded(shape.co));
@@ -163,7 +166,8 @@ impl Part {
             let (x_start, dy_start) = (first * pitch, first * w * co);
             let sum =
                 if w == 1 { [Axis::ONCE, Axis::ONCE, lines] } else { [Axis::ONCE, lines, pixels] };
-            let mut ahead = if next.is_empty() {
+            let near = 2 * block * w * (ci + co) + shape.weights_len();
+            let mut ahead = if next.is_empty() || near > NEAR {
                 Ahead::NOTHING
             } else {
                 // Strides that are larger than kernels may reach past the input.

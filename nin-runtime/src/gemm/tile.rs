@@ -115,19 +115,17 @@ fn asks_for_a<T, const UNIT_K: bool>(gemm: &Gemm<'_, T>, panel: usize) -> bool {
     UNIT_K && panel == 0 && gemm.near == Near::Neither
 }
 
-/// Whether a tile asks with each product for what only some tiles ask for. With a transposed `A` that is a line further
-/// on in its row, where later tiles have theirs: the first panels read `A` from afar, and each line when the first tile
-/// has a part of it. Else it is a row of `B`: those of three panels of short sums stay in the first cache.
+/// Whether a tile asks for the lines of a transposed `A` behind its own, which later tiles read: the first panels read
+/// `A` from afar, and each line when the first tile has a part of it.
 #[inline(always)]
-fn asks_for_more<T: Operand, const R: usize, const P: usize, const UNIT_K: bool>(
-    gemm: &Gemm<'_, T>,
-    at: Place,
-) -> bool {
-    if UNIT_K {
-        P == 3 && gemm.products() > SHORT
-    } else {
-        at.panel == 0 && at.a.addr() / size_of::<f32>() % LINE < R
-    }
+fn asks_for_next_lines<const R: usize, const UNIT_K: bool>(at: Place) -> bool {
+    !UNIT_K && at.panel == 0 && at.a.addr() / size_of::<f32>() % LINE < R
+}
+
+/// Whether a tile asks for rows of `B`: those of three panels of short sums stay in the first cache.
+#[inline(always)]
+fn asks_for_b<T: Operand, const P: usize, const UNIT_K: bool>(gemm: &Gemm<'_, T>) -> bool {
+    if UNIT_K { P == 3 && gemm.products() > SHORT } else { P > 1 }
 }
 
 /// Whether a tile asks for its part of `C` while it sums; one panel's tile does so before.
@@ -230,7 +228,8 @@ unsafe fn tile<
         // Of a sum that skips products, one line is left.
         let (mut left, mut middle_left) = (inner.count.min(to_come), middle.count);
         let mut steps = steps.as_ptr();
-        let asks_for_more = asks_for_more::<T, R, P, UNIT_K>(gemm, at);
+        let asks_for_next_lines = asks_for_next_lines::<R, UNIT_K>(at);
+        let asks_for_b = asks_for_b::<T, P, UNIT_K>(gemm);
         while to_come > 0 {
             let mut run = left;
             if !is_plain {
@@ -268,7 +267,7 @@ unsafe fn tile<
             // As many turns as are written out, and what is left.
             let long = if R * vectors >= S::TALL { run / unroll } else { 0 };
             macro_rules! multiply {
-                ($turns:expr, $asks_for_more:literal) => {
+                ($turns:expr, $next_lines:literal, $b:literal) => {
                     for turn in 0..$turns {
                         if SKIPS {
                             let step = usize::from(*steps);
@@ -276,7 +275,7 @@ unsafe fn tile<
                             operands.step::<R>(step, step * PANEL);
                         }
                         let turn = if SKIPS { 0 } else { turn };
-                        operands.multiply::<S, R, P, UNIT_K, COLUMN_SUMS, $asks_for_more>(
+                        operands.multiply::<S, R, P, UNIT_K, COLUMN_SUMS, $next_lines, $b>(
                             simd, &mut sums, turn,
                         );
                     }
@@ -286,22 +285,24 @@ unsafe fn tile<
                 };
             }
             macro_rules! turns {
-                ($asks_for_more:literal) => {
+                ($next_lines:literal, $b:literal) => {{
                     for _ in 0..long {
-                        multiply!(unroll, $asks_for_more);
+                        multiply!(unroll, $next_lines, $b);
                         if unroll > 1 {
                             operands.pin::<S, R>(simd);
                         }
                     }
                     for _ in 0..run - long * unroll {
-                        multiply!(1, $asks_for_more);
+                        multiply!(1, $next_lines, $b);
                     }
-                };
+                }};
             }
-            if asks_for_more {
-                turns!(true);
-            } else {
-                turns!(false);
+            // Of the four, each kind of tile can meet two at most.
+            match (asks_for_next_lines, asks_for_b) {
+                (false, false) => turns!(false, false),
+                (false, true) => turns!(false, true),
+                (true, false) => turns!(true, false),
+                (true, true) => turns!(true, true),
             }
             to_come -= run;
             if to_come == 0 {
@@ -426,7 +427,8 @@ impl<T: Operand> Operands<T> {
         const P: usize,
         const UNIT_K: bool,
         const COLUMN_SUMS: bool,
-        const ASKS_FOR_MORE: bool,
+        const ASKS_FOR_NEXT_LINES: bool,
+        const ASKS_FOR_B: bool,
     >(
         &mut self,
         simd: S,
@@ -444,11 +446,11 @@ impl<T: Operand> Operands<T> {
             if !UNIT_K {
                 let a = self.a[0].wrapping_add(a_turn);
                 simd.prefetch(a.wrapping_add(lead::<UNIT_K>() * self.a_step));
-                if ASKS_FOR_MORE {
+                if ASKS_FOR_NEXT_LINES {
                     simd.prefetch_to_second(a.wrapping_add(LINE));
                 }
             }
-            if (UNIT_K && ASKS_FOR_MORE) || (!UNIT_K && P > 1) {
+            if ASKS_FOR_B {
                 for panel in 0..P {
                     let b = self.b.wrapping_add(b_turn + panel * self.b_panel);
                     simd.prefetch(b.wrapping_add(lead::<UNIT_K>() * self.b_step));

@@ -91,14 +91,6 @@ impl Ahead<'_> {
     pub(crate) const NOTHING: Self = Self([&[], &[]]);
 }
 
-/// Which operands are in the near caches.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Near {
-    Neither,
-    A,
-    AAndC,
-}
-
 /// A product to compute; see the module's page for the meaning of the strides.
 #[derive(Clone, Copy, Debug)]
 pub struct Gemm<'a, T = f32> {
@@ -121,8 +113,8 @@ pub struct Gemm<'a, T = f32> {
     /// Where the sums of B's columns are added to, a row of `panels·PANEL` values, or null; only the product
     /// with a transposed `A` does it.
     pub(crate) column_sums: *mut T,
-    /// What nobody need ask for.
-    pub(crate) near: Near,
+    /// Whether `C` is in the near caches, so that nobody need ask for it.
+    pub(crate) c_is_near: bool,
     /// Whether neighbouring rows of `A` may be zero at many places at once, as activations behind a ReLU are and
     /// gradients before it, so that it may pay to look for these. Rows are whole panels then, a sum is one loop, and
     /// nothing is asked for ahead.

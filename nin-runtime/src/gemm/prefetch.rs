@@ -1,6 +1,6 @@
 //! What products ask for before it is read or written, so that it comes nearer meanwhile.
 
-use super::{Gemm, Near, Operand, Output, Step, width};
+use super::{Gemm, Operand, Output, Step, width};
 use crate::simd::{LINE, Simd};
 use core::ops::Range;
 
@@ -86,21 +86,24 @@ impl Requests {
 pub(super) struct Prefetch<const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool> {
     /// The matrices that are asked for: `C`, or both.
     matrices: usize,
-    /// The first element of the sums' lines.
-    c: usize,
+    /// Where what is asked for next lies in each.
+    gate: *const f32,
+    c: *const f32,
 }
 
 impl<const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool>
     Prefetch<R, P, UNIT_K, GATES>
 {
+    /// What the tile asks for whose first sum is element `c`.
     #[inline(always)]
     pub(super) fn new<T: Operand>(gemm: &Gemm<'_, T>, c: usize) -> Self {
-        let matrices = match (gemm.near, gemm.finish.step) {
-            (Near::AAndC, _) => 0,
-            (_, Step::Gate) if GATES => 2,
+        let matrices = match gemm.finish.step {
+            _ if gemm.c_is_near => 0,
+            Step::Gate if GATES => 2,
             _ => 1,
         };
-        Self { matrices, c }
+        let at = |matrix: *const T| matrix.wrapping_add(c).cast();
+        Self { matrices, gate: at(gemm.finish.operand), c: at(gemm.c) }
     }
 
     /// How many products are still to come when the first share is asked for.
@@ -111,29 +114,32 @@ impl<const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool>
 
     /// Asks for all of one panel.
     #[inline(always)]
-    pub(super) fn all<S: Simd, T: Operand>(&self, simd: S, gemm: &Gemm<'_, T>) {
+    pub(super) fn all<S: Simd, T: Operand>(&mut self, simd: S, gemm: &Gemm<'_, T>) {
         for matrix in 0..self.matrices {
-            self.ask(simd, gemm, matrix == 0, 0);
+            self.ask(simd, gemm, matrix == 0);
         }
     }
 
     /// Asks for what is due with a run when so many products, at most `last`, are still to come: first the gate, which
     /// is read, then `C`.
     #[inline(always)]
-    pub(super) fn share<S: Simd, T: Operand>(&self, simd: S, gemm: &Gemm<'_, T>, to_come: usize) {
-        let runs = to_come.div_ceil(LINE) - 1;
-        self.ask(simd, gemm, runs < P, P - 1 - runs % P);
+    pub(super) fn share<S: Simd, T: Operand>(
+        &mut self,
+        simd: S,
+        gemm: &Gemm<'_, T>,
+        to_come: usize,
+    ) {
+        self.ask(simd, gemm, to_come <= P * LINE);
     }
 
     /// Asks for one of `P` shares of a matrix.
     #[inline(always)]
-    fn ask<S: Simd, T: Operand>(&self, simd: S, gemm: &Gemm<'_, T>, is_output: bool, share: usize) {
+    fn ask<S: Simd, T: Operand>(&mut self, simd: S, gemm: &Gemm<'_, T>, is_output: bool) {
         let Output { row, panel, .. } = gemm.output;
         // A row's panels are neighbours, and else a panel's rows are.
         let (rows, panels) = if UNIT_K { (R.div_ceil(P), P) } else { (R, 1) };
-        let first = self.c + if UNIT_K { share * rows * row } else { share * panel };
-        let matrix = if is_output { gemm.c.cast_const() } else { gemm.finish.operand };
-        let mut at = matrix.wrapping_add(first);
+        let next = if is_output { &mut self.c } else { &mut self.gate };
+        let mut at: *const T = next.cast();
         for _ in 0..rows {
             at = simd.afresh(at);
             for j in 0..panels {
@@ -145,5 +151,9 @@ impl<const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool>
             }
             at = at.wrapping_add(row);
         }
+        if !UNIT_K {
+            at = at.wrapping_add(panel).wrapping_sub(rows * row);
+        }
+        *next = at.cast();
     }
 }

@@ -38,7 +38,7 @@ fn product(
         finish,
         ahead: Ahead::NOTHING,
         column_sums: core::ptr::null_mut(),
-        near: Near::Neither,
+        c_is_near: false,
         has_zeros,
     };
     // SAFETY: the buffers have the lengths that the strides address.
@@ -113,7 +113,7 @@ fn check_transposed(isa: Isa, m: usize, panels: usize, k: usize) {
         finish: Finish::ACCUMULATE,
         ahead: Ahead::NOTHING,
         column_sums: column_sums.as_mut_ptr(),
-        near: Near::Neither,
+        c_is_near: false,
         has_zeros: false,
     };
     // SAFETY: the buffers have the lengths that the strides address.

@@ -1,7 +1,7 @@
 //! The register tile: `R` rows of `C` by `P` panels, all sums in registers.
 
 use super::prefetch::{Prefetch, Requests};
-use super::{Axis, Finish, Gemm, LEAST_WIDE, Near, Operand, Step};
+use super::{Axis, Finish, Gemm, LEAST_WIDE, Operand, Step};
 use crate::simd::{LINE, PANEL, Simd, Vector};
 
 /// Where a tile stands: its first row of `A`, where its first sum goes in `C`, and its first panel.
@@ -79,10 +79,8 @@ pub(super) unsafe fn run<
     ahead: &mut Requests,
 ) {
     let [outer, middle, _] = gemm.sum;
-    let is_plain = outer.count * middle.count == 1
-        && !(asks_for_a::<T, UNIT_K>(gemm, first.panel)
-            || asks_for_c::<T, P>(gemm)
-            || ahead.are_left());
+    let is_plain =
+        outer.count * middle.count == 1 && !(asks_for_c::<T, P>(gemm) || ahead.are_left());
     let most = S::TILE_ROWS[P - 1] - if COLUMN_SUMS { rows_short::<S, P>() } else { 0 };
     macro_rules! heights {
         ($($rows:literal)*) => {
@@ -108,11 +106,10 @@ pub(super) unsafe fn run<
     heights!(1 2 3 4 5 6 7 8 9 10);
 }
 
-/// Whether a tile asks for the next one's rows of `A`: those of the first panels read them from afar, and leave them in
-/// the second cache for the others.
-#[inline(always)]
-fn asks_for_a<T, const UNIT_K: bool>(gemm: &Gemm<'_, T>, panel: usize) -> bool {
-    UNIT_K && panel == 0 && gemm.near == Near::Neither
+/// How many lines of the next tile's rows of `A` a tile asks for with so many turns that are written out: as many as it
+/// reads of its own, so that these are in the first cache when it starts, and no multiplication waits for one.
+const fn next_lines<const R: usize>(turns: usize) -> usize {
+    (R * turns + LINE / 2) / LINE
 }
 
 /// Whether a tile asks for the lines of a transposed `A` behind its own, which later tiles read: the first panels read
@@ -131,7 +128,7 @@ fn asks_for_b<T: Operand, const P: usize, const UNIT_K: bool>(gemm: &Gemm<'_, T>
 /// Whether a tile asks for its part of `C` while it sums; one panel's tile does so before.
 #[inline(always)]
 fn asks_for_c<T, const P: usize>(gemm: &Gemm<'_, T>) -> bool {
-    P > 1 && gemm.near != Near::AAndC
+    P > 1 && !gemm.c_is_near
 }
 
 /// Computes tiles of [`Simd::SKIP_ROWS`] rows, one below the other, each of the products to which its steps lead.
@@ -197,7 +194,7 @@ unsafe fn tile<
     let output = gemm.output;
     let c_at = |i: usize, j: usize| at.c + i * output.row + column::<S>(j, output.panel);
 
-    let prefetch = Prefetch::<R, P, UNIT_K, GATES>::new(gemm, at.c);
+    let mut prefetch = Prefetch::<R, P, UNIT_K, GATES>::new(gemm, at.c);
     // SAFETY: the caller vouches for every address that counts and strides give.
     unsafe {
         let mut sums = Sums::<S, R> {
@@ -214,6 +211,7 @@ unsafe fn tile<
             b: gemm.b.add(at.panel * b_panel),
             b_panel,
             b_step,
+            next: at.a.wrapping_add(R * a_row),
         };
         // Where operands' steps are not known, the address of each turn takes registers.
         let unroll = match UNIT_K {
@@ -233,32 +231,15 @@ unsafe fn tile<
         while to_come > 0 {
             let mut run = left;
             if !is_plain {
-                let asks = !SKIPS && ahead.are_left();
-                let asks_for_a = !SKIPS && asks_for_a::<T, UNIT_K>(gemm, at.panel);
                 // Where nothing is asked for with each line, runs are long.
-                if asks || asks_for_a {
+                if !SKIPS && ahead.are_left() {
                     run = left.min(LINE);
+                    ahead.make::<S, UNIT_K>(simd);
                 } else if P > 1 {
                     run = match to_come.checked_sub(prefetch.last()) {
                         Some(quiet @ 1..) => left.min(quiet),
                         _ => left.min(LINE),
                     };
-                }
-                let done = inner.count - left;
-                if asks_for_a && done < a_row {
-                    // The next tile's lines, so that they are near when it starts: in the order in which they lie, if
-                    // its rows leave no gaps.
-                    let has_gaps = a_row > inner.count.next_multiple_of(LINE);
-                    let (skip, step) = if has_gaps { (0, a_row) } else { (done * (R - 1), LINE) };
-                    let mut line = operands.a[0].wrapping_add(R * a_row + skip);
-                    for _ in 0..R {
-                        line = simd.afresh(line);
-                        simd.prefetch(line);
-                        line = line.wrapping_add(step);
-                    }
-                }
-                if asks {
-                    ahead.make::<S, UNIT_K>(simd);
                 }
                 if P > 1 && to_come <= prefetch.last() {
                     prefetch.share(simd, gemm, to_come);
@@ -287,6 +268,9 @@ unsafe fn tile<
             macro_rules! turns {
                 ($next_lines:literal, $b:literal) => {{
                     for _ in 0..long {
+                        if UNIT_K && !SKIPS {
+                            operands.ask::<S, R>(simd, next_lines::<R>(unroll));
+                        }
                         multiply!(unroll, $next_lines, $b);
                         if unroll > 1 {
                             operands.pin::<S, R>(simd);
@@ -320,6 +304,7 @@ unsafe fn tile<
                     (a, b) = (a.wrapping_add(outer_a), b.wrapping_add(outer_b));
                 }
                 operands.step::<R>(a, b);
+                operands.next = operands.a[0].wrapping_add(R * a_row);
             }
         }
 
@@ -396,6 +381,8 @@ struct Operands<T> {
     b: *const T,
     b_panel: usize,
     b_step: usize,
+    /// What is asked for next of the next tile's rows.
+    next: *const f32,
 }
 
 impl<T: Operand> Operands<T> {
@@ -406,6 +393,15 @@ impl<T: Operand> Operands<T> {
             *row = row.wrapping_add(a);
         }
         self.b = self.b.wrapping_add(b);
+    }
+
+    /// Asks for lines of the next tile's rows, as if rows were whole panels and left no gaps.
+    #[inline(always)]
+    fn ask<S: Simd, const R: usize>(&mut self, simd: S, lines: usize) {
+        for i in 0..lines {
+            simd.prefetch(self.next.wrapping_add(i * LINE));
+        }
+        self.next = simd.afresh(self.next.wrapping_add(lines * LINE));
     }
 
     /// Keeps the compiler from moving other pointers along in a loop, from which it would have to find these at the end.
@@ -486,23 +482,16 @@ impl<T: Operand> Operands<T> {
     ) {
         let (base, from) = if UNIT_K { (I / REACH, I % REACH * self.a_row) } else { (0, I) };
         let next = if UNIT_K { (I + 1) / REACH } else { 0 };
-        // Where an address is more than a pointer and a constant, the processor makes two instructions of it again; and
-        // were it more rows than these, reading would take longer than multiplying.
-        let embeds = S::EMBEDS && I.is_multiple_of(REACH);
         let vectors = P * PANEL / S::LANES;
         // SAFETY: the caller vouches for the addresses.
         unsafe {
+            let x = simd.splat(*self.a[base].add(a_turn + from));
             for j in 0..vectors {
-                let x = simd.splat(*self.a[base].add(a_turn + from));
                 let sum = &mut sums.rows[I][j];
                 *sum = x.mul_add(weights[j], *sum);
                 if j + 1 == vectors && I + 1 < R {
                     // For a second `x` there is no register.
                     self.a[next] = simd.once_known(sum, self.a[next]);
-                } else if j + 1 < vectors && embeds {
-                    // For all that the compiler knows the next multiplication reads another value. Otherwise it reads
-                    // one for all of them.
-                    self.a[base] = simd.once_known(sum, self.a[base]);
                 }
             }
         }

@@ -88,8 +88,6 @@ pub trait Simd: Copy + Send + Sync + 'static {
     const UNROLL: usize = 1;
     /// The sums, in vectors, of a register tile from which on that is done.
     const TALL: usize = 10;
-    /// Whether a multiplication can itself read a value that all lanes meet, which saves an instruction for it.
-    const EMBEDS: bool = false;
     /// Whether a vector takes more than one register, so that code written out many times grows large.
     const IS_WIDE: bool = false;
 

@@ -287,7 +287,6 @@ impl Simd for Avx512 {
     const SKIP_ROWS: usize = 8;
     const UNROLL: usize = 2;
     const TALL: usize = 20;
-    const EMBEDS: bool = true;
 
     #[inline(always)]
     fn splat(self, x: f32) -> F32x16 {

@@ -11,7 +11,7 @@ pub(super) use forward::{Block, Blocks};
 
 use super::border::Border;
 use super::{ConvShape, InputGradient, Source};
-use crate::gemm::{Ahead, Axis, Finish, Gemm, Near, Output};
+use crate::gemm::{Ahead, Axis, Finish, Gemm, Output};
 use crate::simd::{Element, Format, Isa, PANEL, as_f32, padded};
 use crate::{Context, DisjointMut, Order};
 
@@ -214,7 +214,7 @@ impl InputGradient<'_> {
             finish: self.finish(to),
             ahead: Ahead::NOTHING,
             column_sums: core::ptr::null_mut(),
-            near: Near::Neither,
+            c_is_near: false,
             has_zeros: false,
         };
         // SAFETY: the border holds every tap of every input pixel, lengths were checked, and each
@@ -248,7 +248,7 @@ impl InputGradient<'_> {
                 finish: self.finish(first * ci),
                 ahead: Ahead::NOTHING,
                 column_sums: core::ptr::null_mut(),
-                near: Near::Neither,
+                c_is_near: false,
                 has_zeros: true,
             };
             // SAFETY: lengths were checked, and each task writes its own pixels.

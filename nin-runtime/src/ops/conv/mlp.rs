@@ -6,7 +6,6 @@
 
 use super::direct::{BLOCK, Block, Blocks};
 use super::{ConvShape, Forward, LANES, Source, larger};
-use crate::gemm::Near;
 use crate::simd::{Isa, padded};
 use crate::{Context, DisjointMut};
 
@@ -133,10 +132,10 @@ pub(super) fn run(
             let pixels = block.pixels();
             first.compute(cx.isa(), &block, strip, &mut from[..pixels * co]);
             for layer in hidden {
-                layer.compute(cx.isa(), &Block::of_row(pixels, Near::AAndC), from, to);
+                layer.compute(cx.isa(), &Block::of_row(pixels, true), from, to);
                 core::mem::swap(&mut from, &mut to);
             }
-            last.compute(cx.isa(), &Block::of_row(pixels, Near::A), from, y);
+            last.compute(cx.isa(), &Block::of_row(pixels, false), from, y);
         }
     });
 }

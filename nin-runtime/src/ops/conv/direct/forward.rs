@@ -8,7 +8,7 @@
 use super::super::mlp::{self, InBlocks, Pointwise};
 use super::super::{ConvShape, Forward, larger};
 use super::{BLOCK, even_shares};
-use crate::gemm::{Ahead, Finish, Gemm, Near, Operand, Output};
+use crate::gemm::{Ahead, Finish, Gemm, Operand, Output};
 use crate::simd::{Element, Isa, PANEL, as_f32, padded};
 use crate::{Context, DisjointMut};
 use core::ops::Range;
@@ -130,7 +130,7 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
             finish: Finish::bias(self.bias.as_ptr(), self.relu),
             ahead: Ahead::NOTHING,
             column_sums: core::ptr::null_mut(),
-            near: block.near,
+            c_is_near: block.output_is_near,
             has_zeros: shape.is_pointwise(),
         };
         // SAFETY: the input, or the strip, holds all that the block's windows see, and lengths were checked.
@@ -208,13 +208,13 @@ pub(in super::super) struct Block {
     columns: Range<usize>,
     /// The number of its first pixel, counted through all images.
     first: usize,
-    near: Near,
+    output_is_near: bool,
 }
 
 impl Block {
     /// The only one of an image that is a row of `pixels`.
-    pub(in super::super) fn of_row(pixels: usize, near: Near) -> Self {
-        Self { image: 0, rows: 0..1, columns: 0..pixels, first: 0, near }
+    pub(in super::super) fn of_row(pixels: usize, output_is_near: bool) -> Self {
+        Self { image: 0, rows: 0..1, columns: 0..pixels, first: 0, output_is_near }
     }
 
     pub(in super::super) fn pixels(&self) -> usize {
@@ -273,6 +273,6 @@ impl Blocks {
         let rows = part(i / pieces % bands, bands, h);
         let columns = part(i % pieces, pieces, w);
         let first = (image * h + rows.start) * w + columns.start;
-        Block { image, rows, columns, first, near: Near::Neither }
+        Block { image, rows, columns, first, output_is_near: false }
     }
 }

@@ -3,7 +3,7 @@
 use super::super::border::Border;
 use super::super::{ConvShape, WeightGradient};
 use super::{BLOCK, bordered, even_share};
-use crate::gemm::{Ahead, Axis, Finish, Gemm, Near, Output};
+use crate::gemm::{Ahead, Axis, Finish, Gemm, Output};
 use crate::simd::{Element, Isa, PANEL, padded};
 use crate::{Context, DisjointMut, Order};
 use core::ops::Range;
@@ -205,7 +205,7 @@ impl Part {
                     finish: Finish::ACCUMULATE,
                     ahead: core::mem::replace(&mut ahead, Ahead::NOTHING),
                     column_sums,
-                    near: Near::Neither,
+                    c_is_near: false,
                     has_zeros: false,
                 };
                 // SAFETY: `ConvShape` holds windows to the bordered input, lengths were checked, each

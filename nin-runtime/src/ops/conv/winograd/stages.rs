@@ -3,7 +3,7 @@
 use super::tile::{Grid, IsEdge, MAX_POINTS, Tile};
 use super::tiling::{PerTile, Row, Tiling, for_each_tile};
 use super::{Group, Problem, spread};
-use crate::gemm::{Ahead, Axis, Finish, Gemm, Near, Output};
+use crate::gemm::{Ahead, Axis, Finish, Gemm, Output};
 use crate::simd::{Kernel, LINE, PANEL, Simd, padded};
 use crate::{Context, DisjointMut};
 use core::marker::PhantomData;
@@ -357,7 +357,7 @@ pub(super) fn products(
             finish: Finish::NOTHING,
             ahead,
             column_sums: core::ptr::null_mut(),
-            near: Near::Neither,
+            c_is_near: false,
             has_zeros: false,
         };
         // SAFETY: lengths were checked, and each point's matrix is written once.
@@ -404,7 +404,7 @@ pub(super) fn weight_products(
             output: Output { outer: 0, row: PANEL, panel: problem.ci * PANEL },
             finish: if accumulate { Finish::ACCUMULATE } else { Finish::NOTHING },
             ahead,
-            near: Near::Neither,
+            c_is_near: false,
             has_zeros: false,
             column_sums: match &sums {
                 Some((at, sums)) if *at == point => sums.as_mut_ptr(),

@@ -37,12 +37,20 @@ impl Axis {
 }
 
 /// Where a matrix's rows and panels lie, in elements: row `(r, i)` of panel `p` starts at
-/// `r·outer + i·row + p·panel`.
+/// `r·outer + i·row + p·panel`. A row's panels are neighbours; where `A` is transposed, a panel's rows are.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
     pub(crate) outer: usize,
     pub(crate) row: usize,
     pub(crate) panel: usize,
+}
+
+impl Output {
+    /// How far a row and a panel of a register tile are from the next one; one of them is known in advance.
+    #[inline(always)]
+    const fn within_tile<const UNIT_K: bool>(self) -> (usize, usize) {
+        if UNIT_K { (self.row, PANEL) } else { (PANEL, self.panel) }
+    }
 }
 
 /// What happens to the sums before they are stored.
@@ -127,7 +135,7 @@ impl<T: Operand> Gemm<'_, T> {
     /// # Safety
     /// As for [`Operand::multiply`].
     pub(crate) unsafe fn run(self, isa: Isa) {
-        debug_assert_eq!((self.sum[2].a, self.sum[2].b), (1, PANEL));
+        debug_assert_eq!((self.sum[2].a, self.sum[2].b, self.output.panel), (1, PANEL, PANEL));
         debug_assert!(!matches!(self.finish.step, Step::Accumulate | Step::Gate));
         // SAFETY: the caller's promise.
         unsafe {
@@ -145,7 +153,7 @@ impl Gemm<'_> {
     /// # Safety
     /// As for [`Operand::multiply`].
     pub(crate) unsafe fn run_gated(self, isa: Isa) {
-        debug_assert_eq!((self.sum[2].a, self.sum[2].b), (1, PANEL));
+        debug_assert_eq!((self.sum[2].a, self.sum[2].b, self.output.panel), (1, PANEL, PANEL));
         debug_assert!(matches!(self.finish.step, Step::Nothing | Step::Gate));
         if zeros::may_pay(&self) {
             isa.run(Skipping::<f32, true> {
@@ -163,7 +171,7 @@ impl Gemm<'_> {
     /// # Safety
     /// As for [`Operand::multiply`].
     pub(crate) unsafe fn run_transposed(self, isa: Isa) {
-        debug_assert_eq!((self.a_rows.1, self.b_panel), (1, PANEL));
+        debug_assert_eq!((self.a_rows.1, self.b_panel, self.output.row), (1, PANEL, PANEL));
         debug_assert!(matches!(self.finish.step, Step::Nothing | Step::Accumulate));
         isa.run(Transposed(self));
     }

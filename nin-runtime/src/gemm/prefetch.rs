@@ -1,6 +1,6 @@
 //! What products ask for before it is read or written, so that it comes nearer meanwhile.
 
-use super::{Gemm, Operand, Output, Step, width};
+use super::{Gemm, Operand, Step, width};
 use crate::simd::{LINE, Simd};
 use core::ops::Range;
 
@@ -135,7 +135,7 @@ impl<const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool>
     /// Asks for one of `P` shares of a matrix.
     #[inline(always)]
     fn ask<S: Simd, T: Operand>(&mut self, simd: S, gemm: &Gemm<'_, T>, is_output: bool) {
-        let Output { row, panel, .. } = gemm.output;
+        let (row, panel) = gemm.output.within_tile::<UNIT_K>();
         // A row's panels are neighbours, and else a panel's rows are.
         let (rows, panels) = if UNIT_K { (R.div_ceil(P), P) } else { (R, 1) };
         let next = if is_output { &mut self.c } else { &mut self.gate };

@@ -191,8 +191,7 @@ unsafe fn tile<
     ahead: &mut Requests,
 ) {
     let vectors = P * PANEL / S::LANES;
-    let output = gemm.output;
-    let c_at = |i: usize, j: usize| at.c + i * output.row + column::<S>(j, output.panel);
+    let (row, panel) = gemm.output.within_tile::<UNIT_K>();
 
     let mut prefetch = Prefetch::<R, P, UNIT_K, GATES>::new(gemm, at.c);
     // SAFETY: the caller vouches for every address that counts and strides give.
@@ -316,39 +315,47 @@ unsafe fn tile<
         }
         // Stores take turns with what comes before them, since they use a port of the multiplications that follow.
         // Loops this short unroll, and only then are the sums in registers.
+        let Finish { step, operand } = gemm.finish;
+        let bias = operand.wrapping_add(at.panel * PANEL);
+        let mut c = gemm.c.wrapping_add(at.c).cast_const();
+        let mut gate = operand.wrapping_add(at.c);
         macro_rules! store {
-            (|$sum:ident, $at:ident, $j:ident| $value:expr) => {
-                for (i, row) in sums.rows.iter().enumerate() {
+            (|$sum:ident, $to:ident, $j:ident| $value:expr) => {
+                for sums in &sums.rows {
                     for $j in 0..vectors {
-                        let ($sum, $at) = (row[$j], c_at(i, $j));
-                        T::store(simd, gemm.c.add($at), $value);
+                        let ($sum, $to) = (sums[$j], column::<S>($j, panel));
+                        T::store(simd, c.add($to).cast_mut(), $value);
+                    }
+                    (c, gate) = (c.wrapping_add(row), gate.wrapping_add(row));
+                    if UNIT_K {
+                        // Of rows that are known as multiples of one distance, the compiler would keep each in memory.
+                        (c, gate) = (simd.afresh(c), simd.afresh(gate));
                     }
                 }
             };
         }
-        let Finish { step, operand } = gemm.finish;
-        let bias = operand.wrapping_add(at.panel * PANEL);
         match step {
             Step::Bias if UNIT_K && !GATES => {
-                store!(|sum, at, j| sum + T::load(simd, bias.add(j * S::LANES)));
+                store!(|sum, to, j| sum + T::load(simd, bias.add(j * S::LANES)));
             }
             Step::BiasAndRelu if UNIT_K && !GATES => {
                 let zero = simd.splat(0.0);
-                store!(|sum, at, j| simd.max(zero, sum + T::load(simd, bias.add(j * S::LANES))));
+                store!(|sum, to, j| simd.max(zero, sum + T::load(simd, bias.add(j * S::LANES))));
             }
             Step::Gate if GATES => {
-                store!(|sum, at, j| simd.gate(T::load(simd, operand.add(at)), sum));
+                store!(|sum, to, j| simd.gate(T::load(simd, gate.add(to)), sum));
             }
             Step::Accumulate if !UNIT_K => {
                 // Here it is quicker to read all before the first is stored.
-                for (i, row) in sums.rows.iter_mut().enumerate() {
+                for (i, sums) in sums.rows.iter_mut().enumerate() {
                     for j in 0..vectors {
-                        row[j] = row[j] + T::load(simd, gemm.c.add(c_at(i, j)));
+                        let at = i * row + column::<S>(j, panel);
+                        sums[j] = sums[j] + T::load(simd, c.add(at));
                     }
                 }
-                store!(|sum, at, j| sum);
+                store!(|sum, to, j| sum);
             }
-            _ => store!(|sum, at, j| sum),
+            _ => store!(|sum, to, j| sum),
         }
     }
 }

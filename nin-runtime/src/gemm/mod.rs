@@ -224,7 +224,7 @@ impl<T: Operand> Gemm<'_, T> {
     /// all rows of `A` pass.
     #[inline(always)]
     unsafe fn columns<S: Simd, const UNIT_K: bool, const GATES: bool>(&self, simd: S) {
-        let mut ahead = Requests::new::<S, T>(self);
+        let mut ahead = Requests::new::<S, T, UNIT_K>(self);
         let mut panel = 0;
         while panel < self.panels {
             let width = width::<S>(self.panels - panel, self.rows.1);

@@ -5,21 +5,49 @@ use crate::simd::{LINE, Simd};
 use core::ops::Range;
 
 /// What the caller will read next, as far as it has not been asked for. Products ask for their share in turn, since
-/// requests that come many at once make each other and the product's own operands wait.
+/// requests that come many at once make each other and the product's own operands wait: with each line of products from
+/// both streams, or where `A` is transposed, with each product from one after the other.
 pub(super) struct Requests([Stream; 2]);
 
-/// Cache lines that are asked for in turn, so many [`FOUR`]s at a time.
-struct Stream {
+/// Cache lines to ask for, so many at a time, and less than a line apart where one is due several times.
+#[derive(Clone, Copy)]
+pub(super) struct Stream {
     next: *const f32,
     end: *const f32,
-    fours: usize,
+    lines: usize,
+    apart: usize,
 }
 
-/// The elements of four lines: to count each would take longer than to ask for it.
-const FOUR: usize = 4 * LINE;
-
 impl Stream {
-    const NONE: Self = Self { next: core::ptr::null(), end: core::ptr::null(), fours: 0 };
+    const NONE: Self =
+        Self { next: core::ptr::null(), end: core::ptr::null(), lines: 0, apart: LINE };
+
+    /// A part of which some is asked for so many times, of which `len` elements are to be asked for.
+    fn new(part: &[f32], len: usize, times: usize) -> Self {
+        let Range { start, end } = part.as_ptr_range();
+        let due = len.div_ceil(times.max(1));
+        let lines = due.div_ceil(LINE);
+        Self { next: start, end, lines, apart: due.div_ceil(lines.max(1)) }
+    }
+
+    /// Asks for what is due: into the second cache, or into the first, which has room only where B's panels pass
+    /// through it and do not stay. (Processors drop requests for the second cache alone while they take its prefetches
+    /// for useless.)
+    #[inline(always)]
+    pub(super) fn ask<S: Simd, const UNIT_K: bool>(&mut self, simd: S) {
+        for _ in 0..self.lines {
+            self.next = simd.afresh(self.next);
+            match UNIT_K {
+                true => simd.prefetch_to_second(self.next),
+                false => simd.prefetch(self.next),
+            }
+            self.next = self.next.wrapping_add(self.apart);
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.next >= self.end
+    }
 }
 
 impl Requests {
@@ -27,52 +55,60 @@ impl Requests {
     pub(super) const NONE: Self = Self([Stream::NONE; 2]);
 
     #[inline(always)]
-    pub(super) fn new<S: Simd, T: Operand>(gemm: &Gemm<'_, T>) -> Self {
+    pub(super) fn new<S: Simd, T: Operand, const UNIT_K: bool>(gemm: &Gemm<'_, T>) -> Self {
         // Processors read two streams ahead by themselves where one would have to do with less.
         let parts: [&[f32]; 2] = match gemm.ahead.0 {
-            [lone, []] | [[], lone] => lone.split_at(lone.len() / LINE / 2 * LINE).into(),
+            [lone, []] | [[], lone] if UNIT_K => lone.split_at(lone.len() / LINE / 2 * LINE).into(),
             both => both,
         };
-        let is_empty = parts.iter().all(|part| part.is_empty());
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        if len == 0 {
+            return Self::NONE;
+        }
         let (mut tiles, mut panel) = (0, 0);
-        while !is_empty && panel < gemm.panels {
+        while panel < gemm.panels {
             let width = width::<S>(gemm.panels - panel, gemm.rows.1);
             tiles += gemm.rows.0 * gemm.rows.1.div_ceil(S::TILE_ROWS[width - 1]);
             panel += width;
         }
         let [outer, middle, inner] = gemm.sum;
-        let times = tiles * outer.count * middle.count * inner.count.div_ceil(LINE);
-        Self(parts.map(|part| {
-            let Range { start, end } = part.as_ptr_range();
-            let fours = part.len().div_ceil(FOUR).div_ceil(times.max(1));
-            Stream { next: start, end, fours }
+        let lines = outer.count * middle.count * inner.count.div_ceil(LINE);
+        Self(parts.map(|part| match UNIT_K {
+            true => Stream::new(part, part.len(), tiles * lines),
+            false => Stream::new(part, len, tiles * gemm.products()),
         }))
     }
 
     /// Whether there is something to ask for.
     #[inline(always)]
     pub(super) fn are_left(&self) -> bool {
-        self.0.iter().any(|stream| stream.next < stream.end)
+        !self.0.iter().all(Stream::is_done)
     }
 
-    /// Asks for what is due, and for up to three lines behind the last.
+    /// Asks for what is due with a line of products.
     #[inline(always)]
-    pub(super) fn make<S: Simd, const UNIT_K: bool>(&mut self, simd: S) {
-        for Stream { next, end, fours } in &mut self.0 {
-            for _ in 0..*fours {
-                if *next >= *end {
-                    break;
-                }
-                // Processors drop requests for the second cache alone while they take its prefetches for useless.
-                // The first one has room for all only where B's panels pass through it and do not stay.
-                for i in 0..4 {
-                    let line = next.wrapping_add(i * LINE);
-                    match UNIT_K {
-                        true => simd.prefetch_to_second(line),
-                        false => simd.prefetch(line),
-                    }
-                }
-                *next = next.wrapping_add(FOUR);
+    pub(super) fn ask<S: Simd>(&mut self, simd: S) {
+        for stream in &mut self.0 {
+            if !stream.is_done() {
+                stream.ask::<S, true>(simd);
+            }
+        }
+    }
+
+    /// What a tile asks for with each product.
+    #[inline(always)]
+    pub(super) fn of_a_tile(&self) -> Stream {
+        self.0[0]
+    }
+
+    /// Goes on from where a tile's stream has come.
+    #[inline(always)]
+    pub(super) fn go_on(&mut self, stream: Stream) {
+        self.0[0] = stream;
+        if stream.is_done() {
+            self.0.swap(0, 1);
+            if self.0[0].is_done() {
+                self.0[0].lines = 0;
             }
         }
     }

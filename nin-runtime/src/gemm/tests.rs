@@ -93,7 +93,7 @@ fn the_plain_product_agrees_with_f64_however_it_is_finished() {
     }
 }
 
-/// `C (m × n) += Aᵀ·B` with `A` as (k, m) and `B` as (k, n), and the sums of `B`'s columns, as the gradients
+/// `C (panels, m, PANEL) += Aᵀ·B` with `A` as (k, m) and `B` as (k, n), and the sums of `B`'s columns, as the gradients
 /// of weights and bias have it.
 fn check_transposed(isa: Isa, m: usize, panels: usize, k: usize) {
     let n = panels * PANEL;
@@ -109,7 +109,7 @@ fn check_transposed(isa: Isa, m: usize, panels: usize, k: usize) {
         b: b.as_ptr(),
         b_panel: PANEL,
         c: c.as_mut_ptr(),
-        output: Output { outer: 0, row: n, panel: PANEL },
+        output: Output { outer: 0, row: PANEL, panel: m * PANEL },
         finish: Finish::ACCUMULATE,
         ahead: Ahead::NOTHING,
         column_sums: column_sums.as_mut_ptr(),
@@ -125,8 +125,8 @@ fn check_transposed(isa: Isa, m: usize, panels: usize, k: usize) {
     for j in 0..n {
         for i in 0..m {
             let products = (0..k).map(|x| f64::from(a[x * m + i]) * f64::from(b[x * n + j]));
-            let sum = f64::from(start[i * n + j]) + products.sum::<f64>();
-            check(c[i * n + j], sum, (i, j));
+            let at = (j / PANEL * m + i) * PANEL + j % PANEL;
+            check(c[at], f64::from(start[at]) + products.sum::<f64>(), (i, j));
         }
         let column: f64 = (0..k).map(|x| f64::from(b[x * n + j])).sum();
         check(column_sums[j], f64::from(start_sums[j]) + column, (m, j));

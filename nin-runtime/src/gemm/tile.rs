@@ -78,9 +78,6 @@ pub(super) unsafe fn run<
     (count, height): (usize, usize),
     ahead: &mut Requests,
 ) {
-    let [outer, middle, _] = gemm.sum;
-    let is_plain =
-        outer.count * middle.count == 1 && !(asks_for_c::<T, P>(gemm) || ahead.are_left());
     let most = S::TILE_ROWS[P - 1] - if COLUMN_SUMS { rows_short::<S, P>() } else { 0 };
     macro_rules! heights {
         ($($rows:literal)*) => {
@@ -93,7 +90,7 @@ pub(super) unsafe fn run<
                         // SAFETY: the caller's promise.
                         unsafe {
                             tile::<S, T, $rows, P, UNIT_K, GATES, COLUMN_SUMS, false>(
-                                simd, gemm, at, &[], is_plain, ahead,
+                                simd, gemm, at, &[], ahead,
                             );
                         }
                         at = at.below(gemm, $rows);
@@ -104,6 +101,16 @@ pub(super) unsafe fn run<
         };
     }
     heights!(1 2 3 4 5 6 7 8 9 10);
+}
+
+/// How many turns of the loop over a sum's products are written out for a tile of so many sums. Where operands' steps
+/// are not known, the address of each turn takes registers.
+const fn unroll<S: Simd, const UNIT_K: bool>(sums: usize) -> usize {
+    match UNIT_K {
+        _ if sums < S::TALL => 1,
+        true => S::UNROLL,
+        false => S::UNROLL.div_ceil(2),
+    }
 }
 
 /// How many lines of the next tile's rows of `A` a tile asks for with so many turns that are written out: as many as it
@@ -139,7 +146,6 @@ pub(super) unsafe fn run_skipping<'l, S: Simd, T: Operand, const P: usize, const
     first: Place,
     lists: impl Iterator<Item = &'l [u16]>,
 ) {
-    let is_plain = !asks_for_c::<T, P>(gemm);
     let mut nothing = Requests::NONE;
     let mut at = first;
     for steps in lists {
@@ -150,7 +156,6 @@ pub(super) unsafe fn run_skipping<'l, S: Simd, T: Operand, const P: usize, const
                     gemm,
                     at,
                     steps,
-                    is_plain,
                     &mut nothing,
                 )
             };
@@ -167,9 +172,7 @@ pub(super) unsafe fn run_skipping<'l, S: Simd, T: Operand, const P: usize, const
     }
 }
 
-/// Computes one tile. It is plain if its sums are one line of products that nothing is asked for with, as most are.
-///
-/// It computes all products, or if it skips some, those to which the steps lead: each from one product to the next, the
+/// Computes one tile: all products, or if it skips some, those to which the steps lead: each from one product to the next, the
 /// first from where the sum begins.
 #[expect(clippy::needless_range_loop, reason = "j is a tile's vector throughout")]
 #[inline(always)]
@@ -187,7 +190,6 @@ unsafe fn tile<
     gemm: &Gemm<'_, T>,
     at: Place,
     steps: &[u16],
-    is_plain: bool,
     ahead: &mut Requests,
 ) {
     let vectors = P * PANEL / S::LANES;
@@ -212,11 +214,9 @@ unsafe fn tile<
             b_step,
             next: at.a.wrapping_add(R * a_row),
         };
-        // Where operands' steps are not known, the address of each turn takes registers.
-        let unroll = match UNIT_K {
-            true if SKIPS => S::UNROLL.min(2),
-            true => S::UNROLL,
-            false => S::UNROLL.div_ceil(2),
+        let unroll = match unroll::<S, UNIT_K>(R * vectors) {
+            turns if SKIPS => turns.min(2),
+            turns => turns,
         };
         if P == 1 {
             prefetch.all(simd, gemm);
@@ -227,25 +227,24 @@ unsafe fn tile<
         let mut steps = steps.as_ptr();
         let asks_for_next_lines = asks_for_next_lines::<R, UNIT_K>(at);
         let asks_for_b = asks_for_b::<T, P, UNIT_K>(gemm);
+        let asks_for_c = asks_for_c::<T, P>(gemm);
+        let mut stream = ahead.of_a_tile();
         while to_come > 0 {
             let mut run = left;
-            if !is_plain {
-                // Where nothing is asked for with each line, runs are long.
-                if !SKIPS && ahead.are_left() {
-                    run = left.min(LINE);
-                    ahead.make::<S, UNIT_K>(simd);
-                } else if P > 1 {
-                    run = match to_come.checked_sub(prefetch.last()) {
-                        Some(quiet @ 1..) => left.min(quiet),
-                        _ => left.min(LINE),
-                    };
-                }
-                if P > 1 && to_come <= prefetch.last() {
+            if asks_for_c {
+                // Where nothing is asked for, runs are long.
+                run = match to_come.checked_sub(prefetch.last()) {
+                    Some(quiet @ 1..) => left.min(quiet),
+                    _ => left.min(LINE),
+                };
+                if to_come <= prefetch.last() {
                     prefetch.share(simd, gemm, to_come);
                 }
             }
-            // As many turns as are written out, and what is left.
-            let long = if R * vectors >= S::TALL { run / unroll } else { 0 };
+            if UNIT_K && !SKIPS && ahead.are_left() {
+                run = run.min(LINE);
+                ahead.ask(simd);
+            }
             macro_rules! multiply {
                 ($turns:expr, $next_lines:literal, $b:literal) => {
                     for turn in 0..$turns {
@@ -266,16 +265,22 @@ unsafe fn tile<
             }
             macro_rules! turns {
                 ($next_lines:literal, $b:literal) => {{
-                    for _ in 0..long {
-                        if UNIT_K && !SKIPS {
-                            operands.ask::<S, R>(simd, next_lines::<R>(unroll));
+                    // As many turns as are written out, and what is left.
+                    for _ in 0..run / unroll {
+                        if !SKIPS {
+                            if UNIT_K {
+                                operands.ask::<S, R>(simd, next_lines::<R>(unroll));
+                            }
+                            if !UNIT_K {
+                                stream.ask::<S, false>(simd);
+                            }
                         }
                         multiply!(unroll, $next_lines, $b);
                         if unroll > 1 {
                             operands.pin::<S, R>(simd);
                         }
                     }
-                    for _ in 0..run - long * unroll {
+                    for _ in 0..run % unroll {
                         multiply!(1, $next_lines, $b);
                     }
                 }};
@@ -307,6 +312,9 @@ unsafe fn tile<
             }
         }
 
+        if !UNIT_K {
+            ahead.go_on(stream);
+        }
         if COLUMN_SUMS {
             for j in 0..vectors {
                 let to = gemm.column_sums.add(at.panel * PANEL + j * S::LANES);

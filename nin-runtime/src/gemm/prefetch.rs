@@ -1,5 +1,6 @@
 //! What products ask for before it is read or written, so that it comes nearer meanwhile.
 
+use super::tile::unroll;
 use super::{Gemm, Operand, Step, width};
 use crate::simd::{LINE, Simd};
 use core::ops::Range;
@@ -19,30 +20,35 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    const NONE: Self =
-        Self { next: core::ptr::null(), end: core::ptr::null(), lines: 0, apart: LINE };
-
-    /// A part of which some is asked for so many times, of which `len` elements are to be asked for.
-    fn new(part: &[f32], len: usize, times: usize) -> Self {
-        let Range { start, end } = part.as_ptr_range();
-        let due = len.div_ceil(times.max(1));
-        let lines = due.div_ceil(LINE);
-        Self { next: start, end, lines, apart: due.div_ceil(lines.max(1)) }
+    /// Nothing but what lies there.
+    const fn rest<T>(at: *const T) -> Self {
+        Self { next: at.cast(), end: at.cast(), lines: 0, apart: 0 }
     }
 
-    /// Asks for what is due: into the second cache, or into the first, which has room only where B's panels pass
-    /// through it and do not stay. (Processors drop requests for the second cache alone while they take its prefetches
-    /// for useless.)
+    /// A part of which so many lines are due at a time.
+    fn new(part: &[f32], lines: usize, apart: usize) -> Self {
+        let Range { start, end } = part.as_ptr_range();
+        Self { next: start, end, lines, apart }
+    }
+
+    /// Asks for what is due with a line of products, into the second cache. (Processors drop such requests while they
+    /// take its prefetches for useless.)
     #[inline(always)]
-    pub(super) fn ask<S: Simd, const UNIT_K: bool>(&mut self, simd: S) {
+    fn ask<S: Simd>(&mut self, simd: S) {
         for _ in 0..self.lines {
             self.next = simd.afresh(self.next);
-            match UNIT_K {
-                true => simd.prefetch_to_second(self.next),
-                false => simd.prefetch(self.next),
-            }
+            simd.prefetch_to_second(self.next);
             self.next = self.next.wrapping_add(self.apart);
         }
+    }
+
+    /// Asks for what is due with some products, at most a line, into the first cache, which has room since B's panels
+    /// pass through it and do not stay. Where nothing is due it asks for one line again and again, which takes less
+    /// time than to find out.
+    #[inline(always)]
+    pub(super) fn ask_for_one<S: Simd>(&mut self, simd: S) {
+        simd.prefetch(self.next);
+        self.next = self.next.wrapping_add(self.apart);
     }
 
     fn is_done(&self) -> bool {
@@ -52,7 +58,7 @@ impl Stream {
 
 impl Requests {
     /// Nothing is asked for.
-    pub(super) const NONE: Self = Self([Stream::NONE; 2]);
+    pub(super) const NONE: Self = Self([Stream::rest(core::ptr::null::<f32>()); 2]);
 
     #[inline(always)]
     pub(super) fn new<S: Simd, T: Operand, const UNIT_K: bool>(gemm: &Gemm<'_, T>) -> Self {
@@ -63,7 +69,7 @@ impl Requests {
         };
         let len: usize = parts.iter().map(|part| part.len()).sum();
         if len == 0 {
-            return Self::NONE;
+            return Self([Stream::rest(gemm.b); 2]);
         }
         let (mut tiles, mut panel) = (0, 0);
         while panel < gemm.panels {
@@ -72,10 +78,18 @@ impl Requests {
             panel += width;
         }
         let [outer, middle, inner] = gemm.sum;
-        let lines = outer.count * middle.count * inner.count.div_ceil(LINE);
-        Self(parts.map(|part| match UNIT_K {
-            true => Stream::new(part, part.len(), tiles * lines),
-            false => Stream::new(part, len, tiles * gemm.products()),
+        let loops = tiles * outer.count * middle.count;
+        let times = if UNIT_K {
+            loops * inner.count.div_ceil(LINE)
+        } else {
+            loops * (inner.count / unroll::<S, UNIT_K>(S::TALL))
+        };
+        Self(parts.map(|part| {
+            if UNIT_K {
+                Stream::new(part, part.len().div_ceil(LINE).div_ceil(times.max(1)), LINE)
+            } else {
+                Stream::new(part, 1, len.div_ceil(times.max(1)).min(LINE))
+            }
         }))
     }
 
@@ -90,7 +104,7 @@ impl Requests {
     pub(super) fn ask<S: Simd>(&mut self, simd: S) {
         for stream in &mut self.0 {
             if !stream.is_done() {
-                stream.ask::<S, true>(simd);
+                stream.ask(simd);
             }
         }
     }
@@ -108,7 +122,7 @@ impl Requests {
         if stream.is_done() {
             self.0.swap(0, 1);
             if self.0[0].is_done() {
-                self.0[0].lines = 0;
+                self.0[0].apart = 0;
             }
         }
     }

@@ -105,7 +105,7 @@ pub(super) unsafe fn run<
 
 /// How many turns of the loop over a sum's products are written out for a tile of so many sums. Where operands' steps
 /// are not known, the address of each turn takes registers.
-const fn unroll<S: Simd, const UNIT_K: bool>(sums: usize) -> usize {
+pub(super) const fn unroll<S: Simd, const UNIT_K: bool>(sums: usize) -> usize {
     match UNIT_K {
         _ if sums < S::TALL => 1,
         true => S::UNROLL,
@@ -272,7 +272,7 @@ unsafe fn tile<
                                 operands.ask::<S, R>(simd, next_lines::<R>(unroll));
                             }
                             if !UNIT_K {
-                                stream.ask::<S, false>(simd);
+                                stream.ask_for_one(simd);
                             }
                         }
                         multiply!(unroll, $next_lines, $b);

@@ -142,9 +142,6 @@ impl Part {
     ) {
         /// Elements of a block's operands, one of which should stay in the second cache: 1 MiB in all.
         const OPERANDS: usize = 4 * BLOCK;
-        /// Most elements of the operands of two blocks, and the weights, for which a block asks for the next one's: 1.5 MiB.
-        /// Of more, what is asked for would push the weights from the second cache.
-        const ASKED: usize = 6 * BLOCK;
         /// Fewest and most pixels of a block: the longer the sums, the less often they are stored and read again.
         const PIXELS: (usize, usize) = (256, 384);
         let (ci, co) = (padded(shape.ci), padded(shape.co));
@@ -158,7 +155,6 @@ impl Part {
         let pixels = (OPERANDS / (ci + co)).clamp(PIXELS.0, PIXELS.1);
         let most = (pixels / w).max(1);
         let block = even_share(rows, most, 1);
-        let asks_ahead = 2 * block * w * (ci + co) + shape.weights_len() <= ASKED;
         for first in (0..rows).step_by(block) {
             let end = (first + block).min(rows);
             let next = end..(end + block).min(rows);
@@ -167,7 +163,7 @@ impl Part {
             let (x_start, dy_start) = (first * pitch, first * w * co);
             let sum =
                 if w == 1 { [Axis::ONCE, Axis::ONCE, lines] } else { [Axis::ONCE, lines, pixels] };
-            let mut ahead = if next.is_empty() || !asks_ahead {
+            let mut ahead = if next.is_empty() {
                 Ahead::NOTHING
             } else {
                 // Strides that are larger than kernels may reach past the input.

@@ -6,11 +6,12 @@ use crate::simd::{LINE, Simd};
 use core::ops::Range;
 
 /// What the caller will read next, as far as it has not been asked for. Products ask for their share in turn, since
-/// requests that come many at once make each other and the product's own operands wait: with each line of products from
-/// both streams, or where `A` is transposed, with each product from one after the other.
+/// requests that come many at once make each other and the product's own operands wait: from both streams with each line
+/// of products, or where `A` is transposed, from one after the other with each turn of a tile's loop.
 pub(super) struct Requests([Stream; 2]);
 
-/// Cache lines to ask for, so many at a time, and less than a line apart where one is due several times.
+/// Memory to ask for, so many lines at a time, whose addresses are a line apart, or less if there are more turns than
+/// lines.
 #[derive(Clone, Copy)]
 pub(super) struct Stream {
     next: *const f32,
@@ -20,7 +21,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Nothing but what lies there.
+    /// Nothing is due; what is asked for all the same is the line that lies there.
     const fn rest<T>(at: *const T) -> Self {
         Self { next: at.cast(), end: at.cast(), lines: 0, apart: 0 }
     }
@@ -42,9 +43,9 @@ impl Stream {
         }
     }
 
-    /// Asks for what is due with some products, at most a line, into the first cache, which has room since B's panels
-    /// pass through it and do not stay. Where nothing is due it asks for one line again and again, which takes less
-    /// time than to find out.
+    /// Asks for what is due with a turn, at most a line, into the first cache, which has room since B's panels pass
+    /// through it and do not stay. Where nothing is due it asks for one line again and again, which takes less time
+    /// than to find out.
     #[inline(always)]
     pub(super) fn ask_for_one<S: Simd>(&mut self, simd: S) {
         simd.prefetch(self.next);
@@ -109,7 +110,7 @@ impl Requests {
         }
     }
 
-    /// What a tile asks for with each product.
+    /// What a tile asks for with each turn.
     #[inline(always)]
     pub(super) fn of_a_tile(&self) -> Stream {
         self.0[0]

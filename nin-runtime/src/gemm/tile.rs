@@ -172,8 +172,8 @@ pub(super) unsafe fn run_skipping<'l, S: Simd, T: Operand, const P: usize, const
     }
 }
 
-/// Computes one tile: all products, or if it skips some, those to which the steps lead: each from one product to the next, the
-/// first from where the sum begins.
+/// Computes one tile: all products, or if it skips some, those to which the steps lead, each from one product to the
+/// next, the first from where the sum begins.
 #[expect(clippy::needless_range_loop, reason = "j is a tile's vector throughout")]
 #[inline(always)]
 unsafe fn tile<
@@ -267,13 +267,10 @@ unsafe fn tile<
                 ($next_lines:literal, $b:literal) => {{
                     // As many turns as are written out, and what is left.
                     for _ in 0..run / unroll {
-                        if !SKIPS {
-                            if UNIT_K {
-                                operands.ask::<S, R>(simd, next_lines::<R>(unroll));
-                            }
-                            if !UNIT_K {
-                                stream.ask_for_one(simd);
-                            }
+                        if !UNIT_K {
+                            stream.ask_for_one(simd);
+                        } else if !SKIPS {
+                            operands.ask::<S, R>(simd, next_lines::<R>(unroll));
                         }
                         multiply!(unroll, $next_lines, $b);
                         if unroll > 1 {

@@ -63,9 +63,13 @@ impl Requests {
 
     #[inline(always)]
     pub(super) fn new<S: Simd, T: Operand, const UNIT_K: bool>(gemm: &Gemm<'_, T>) -> Self {
-        // Processors read two streams ahead by themselves where one would have to do with less.
         let parts: [&[f32]; 2] = match gemm.ahead.0 {
-            [lone, []] | [[], lone] if UNIT_K => lone.split_at(lone.len() / LINE / 2 * LINE).into(),
+            [lone, []] | [[], lone] => {
+                // Processors read two streams ahead by themselves where one would have to do with less. Where these
+                // are asked for one after the other, an empty one is to lie where there is memory.
+                let first = if UNIT_K { lone.len() / LINE / 2 * LINE } else { lone.len() };
+                lone.split_at(first).into()
+            }
             both => both,
         };
         let len: usize = parts.iter().map(|part| part.len()).sum();
@@ -134,27 +138,28 @@ impl Requests {
 /// when they are used: a share of them is asked for with each of the tile's last runs.
 ///
 /// Lines are asked for in the order in which they lie, since the processor's own prefetches then run ahead.
-pub(super) struct Prefetch<const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool> {
+pub(super) struct Prefetch<T, const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool>
+{
     /// The matrices that are asked for: `C`, or both.
     matrices: usize,
     /// Where what is asked for next lies in each.
-    gate: *const f32,
-    c: *const f32,
+    gate: *const T,
+    c: *const T,
 }
 
-impl<const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool>
-    Prefetch<R, P, UNIT_K, GATES>
+impl<T: Operand, const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool>
+    Prefetch<T, R, P, UNIT_K, GATES>
 {
     /// What the tile asks for whose first sum is element `c`.
     #[inline(always)]
-    pub(super) fn new<T: Operand>(gemm: &Gemm<'_, T>, c: usize) -> Self {
+    pub(super) fn new(gemm: &Gemm<'_, T>, c: usize) -> Self {
         let matrices = match gemm.finish.step {
             _ if gemm.c_is_near => 0,
             Step::Gate if GATES => 2,
             _ => 1,
         };
-        let at = |matrix: *const T| matrix.wrapping_add(c).cast();
-        Self { matrices, gate: at(gemm.finish.operand), c: at(gemm.c) }
+        let gate = gemm.finish.operand.wrapping_add(c);
+        Self { matrices, gate, c: gemm.c.wrapping_add(c) }
     }
 
     /// How many products are still to come when the first share is asked for.
@@ -165,7 +170,7 @@ impl<const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool>
 
     /// Asks for all of one panel.
     #[inline(always)]
-    pub(super) fn all<S: Simd, T: Operand>(&mut self, simd: S, gemm: &Gemm<'_, T>) {
+    pub(super) fn all<S: Simd>(&mut self, simd: S, gemm: &Gemm<'_, T>) {
         for matrix in 0..self.matrices {
             self.ask(simd, gemm, matrix == 0);
         }
@@ -174,23 +179,18 @@ impl<const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool>
     /// Asks for what is due with a run when so many products, at most `last`, are still to come: first the gate, which
     /// is read, then `C`.
     #[inline(always)]
-    pub(super) fn share<S: Simd, T: Operand>(
-        &mut self,
-        simd: S,
-        gemm: &Gemm<'_, T>,
-        to_come: usize,
-    ) {
+    pub(super) fn share<S: Simd>(&mut self, simd: S, gemm: &Gemm<'_, T>, to_come: usize) {
         self.ask(simd, gemm, to_come <= P * LINE);
     }
 
     /// Asks for one of `P` shares of a matrix.
     #[inline(always)]
-    fn ask<S: Simd, T: Operand>(&mut self, simd: S, gemm: &Gemm<'_, T>, is_output: bool) {
+    fn ask<S: Simd>(&mut self, simd: S, gemm: &Gemm<'_, T>, is_output: bool) {
         let (row, panel) = gemm.output.within_tile::<UNIT_K>();
         // A row's panels are neighbours, and else a panel's rows are.
         let (rows, panels) = if UNIT_K { (R.div_ceil(P), P) } else { (R, 1) };
         let next = if is_output { &mut self.c } else { &mut self.gate };
-        let mut at: *const T = next.cast();
+        let mut at = *next;
         for _ in 0..rows {
             at = simd.afresh(at);
             for j in 0..panels {
@@ -205,6 +205,6 @@ impl<const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool>
         if !UNIT_K {
             at = at.wrapping_add(panel).wrapping_sub(rows * row);
         }
-        *next = at.cast();
+        *next = at;
     }
 }

@@ -195,7 +195,7 @@ unsafe fn tile<
     let vectors = P * PANEL / S::LANES;
     let (row, panel) = gemm.output.within_tile::<UNIT_K>();
 
-    let mut prefetch = Prefetch::<R, P, UNIT_K, GATES>::new(gemm, at.c);
+    let mut prefetch = Prefetch::<T, R, P, UNIT_K, GATES>::new(gemm, at.c);
     // SAFETY: the caller vouches for every address that counts and strides give.
     unsafe {
         let mut sums = Sums::<S, R> {

@@ -1,5 +1,7 @@
 //! Convolutions of the nets in `nets` and some more: all passes, by all algorithms.
 
+use std::cell::Cell;
+
 use criterion::Criterion;
 use nin_runtime::ops::conv::winograd::{Ragged, Tile, Tiles};
 use nin_runtime::ops::conv::{ConvShape, Forward, InputGradient, Source, WeightGradient};
@@ -8,7 +10,7 @@ use nin_runtime::simd::{Isa, padded};
 use nin_runtime::{Buffer, Context, Order};
 
 use crate::report::{Group, Work, group};
-use crate::{KERNEL_TIME, values};
+use crate::{KERNEL_TIME, fill};
 
 /// What transforms refer to.
 mod rt {
@@ -36,8 +38,77 @@ type Tiles2Of7 = Tiles<F2x7, F2x7, 2, 7, 8, 2, 7, 8>;
 const LANE: usize = 4;
 const LARGE: usize = 1 << 16;
 
+/// Memory for a layer and all of its operands, one after the other, as a net has them. In buffers of their own, those of
+/// less than a megabyte would stand on small pages, wherever the system has some, and crowd each other out of the second
+/// cache.
+struct Memory(Buffer);
+
+impl Memory {
+    fn new() -> Self {
+        /// What the largest layer needs, and more: 128 MiB.
+        const FLOATS: usize = 32 << 20;
+        Self(Buffer::zeros(FLOATS))
+    }
+
+    /// A square convolution of `size` × `size` pixels.
+    fn layer(
+        &mut self,
+        (ci, co): (usize, usize),
+        size: usize,
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+        order: Order,
+    ) -> Layer<'_> {
+        let pair = |n| (n, n);
+        let (kernel2, stride2, padding2) = (pair(kernel), pair(stride), pair(padding));
+        let shape = ConvShape::new((ci, co), pair(size), kernel2, stride2, padding2, order);
+        let (h, w) = shape.output();
+        let batch = if shape.input_len().max(shape.output_len()) < LARGE { LANE } else { 1 };
+        let memory = Cell::new(&mut self.0[..]);
+        let x = values_in(&memory, batch * shape.input_len());
+        let y = values_in(&memory, batch * shape.output_len());
+        clear_padding(y, co);
+        if order == Order::ChannelsLast {
+            clear_padding(x, ci);
+        }
+        let weights = values_in(&memory, shape.weights_len());
+        let depth = kernel * kernel * ci;
+        weights.iter_mut().for_each(|weight| *weight /= (depth as f32).sqrt());
+        let bias = values_in(&memory, shape.bias_len());
+        let stride = if stride > 1 { format!("/{stride}") } else { String::new() };
+        Layer {
+            name: format!("{kernel}×{kernel}{stride} {ci}→{co}, {h}×{w}"),
+            shape,
+            batch,
+            channels: co,
+            planar: order == Order::Planar,
+            flops: 2 * (depth * co * h * w) as u64,
+            x,
+            y,
+            weights,
+            bias,
+            memory,
+        }
+    }
+}
+
+/// So many zeros from what is left of the memory.
+fn zeros_in<'m>(memory: &Cell<&'m mut [f32]>, len: usize) -> &'m mut [f32] {
+    let (floats, rest) = memory.take().split_at_mut(padded(len));
+    memory.set(rest);
+    floats.fill(0.0);
+    &mut floats[..len]
+}
+
+fn values_in<'m>(memory: &Cell<&'m mut [f32]>, len: usize) -> &'m mut [f32] {
+    let values = zeros_in(memory, len);
+    fill(values);
+    values
+}
+
 /// A convolution and its operands.
-struct Layer {
+struct Layer<'m> {
     name: String,
     shape: ConvShape,
     /// Images that its gradients are computed for together.
@@ -48,14 +119,16 @@ struct Layer {
     planar: bool,
     /// Of one image's forward pass, by direct sums.
     flops: u64,
-    x: Buffer,
-    y: Buffer,
-    weights: Buffer,
-    bias: Buffer,
+    x: &'m mut [f32],
+    y: &'m mut [f32],
+    weights: &'m mut [f32],
+    bias: &'m mut [f32],
+    /// For other operands.
+    memory: Cell<&'m mut [f32]>,
 }
 
 /// Padded channels of activations are zero.
-fn clear_padding(activations: &mut Buffer, c: usize) {
+fn clear_padding(activations: &mut [f32], c: usize) {
     activations.chunks_exact_mut(padded(c)).for_each(|pixel| pixel[c..].fill(0.0));
 }
 
@@ -65,43 +138,13 @@ fn pool(channels: usize, size: usize) -> PoolShape {
     PoolShape::new(channels, (size, size), (output, output), (3, 3), (2, 2), (0, 0))
 }
 
-impl Layer {
-    /// A square convolution of `size` × `size` pixels.
-    fn new(
-        (ci, co): (usize, usize),
-        size: usize,
-        kernel: usize,
-        stride: usize,
-        padding: usize,
-        order: Order,
-    ) -> Self {
-        let pair = |n| (n, n);
-        let (kernel2, stride2, padding2) = (pair(kernel), pair(stride), pair(padding));
-        let shape = ConvShape::new((ci, co), pair(size), kernel2, stride2, padding2, order);
-        let (h, w) = shape.output();
-        let batch = if shape.input_len().max(shape.output_len()) < LARGE { LANE } else { 1 };
-        let mut x = values(batch * shape.input_len());
-        let mut y = values(batch * shape.output_len());
-        clear_padding(&mut y, co);
-        if order == Order::ChannelsLast {
-            clear_padding(&mut x, ci);
-        }
-        let mut weights = values(shape.weights_len());
-        let depth = kernel * kernel * ci;
-        weights.iter_mut().for_each(|weight| *weight /= (depth as f32).sqrt());
-        let stride = if stride > 1 { format!("/{stride}") } else { String::new() };
-        Self {
-            name: format!("{kernel}×{kernel}{stride} {ci}→{co}, {h}×{w}"),
-            shape,
-            batch,
-            channels: co,
-            planar: order == Order::Planar,
-            flops: 2 * (depth * co * h * w) as u64,
-            x,
-            y,
-            weights,
-            bias: values(shape.bias_len()),
-        }
+impl<'m> Layer<'m> {
+    fn zeros(&self, len: usize) -> &'m mut [f32] {
+        zeros_in(&self.memory, len)
+    }
+
+    fn values(&self, len: usize) -> &'m mut [f32] {
+        values_in(&self.memory, len)
     }
 
     /// Takes an image, or activations, as the input of the whole batch, and gives one image's output without a bias.
@@ -111,9 +154,9 @@ impl Layer {
         let images = self.images();
         let x = self.source(&images, 1);
         let mut y = vec![0.0; self.shape.output_len()];
-        let mut work = Buffer::zeros(self.shape.direct_work::<f32>(1));
-        let pass = Forward { shape: &self.shape, n: 1, x, bias: &self.bias, relu: true };
-        pass.direct(cx, &self.weights, &mut y, &mut work);
+        let work = self.zeros(self.shape.direct_work::<f32>(1));
+        let pass = Forward { shape: &self.shape, n: 1, x, bias: self.bias, relu: true };
+        pass.direct(cx, self.weights, &mut y, work);
         y
     }
 
@@ -138,10 +181,10 @@ impl Layer {
     ) {
         let (shape, images) = (&self.shape, self.images());
         let x = self.source(&images, 1);
-        let pass = Forward { shape, n: 1, x, bias: &self.bias, relu: true };
-        let mut out = Buffer::zeros(shape.output_len());
+        let pass = Forward { shape, n: 1, x, bias: self.bias, relu: true };
+        let out = self.zeros(shape.output_len());
         group.bench(&format!("{}: forward", self.name), Work::Flops(self.flops), || {
-            forward(pass, &mut out);
+            forward(pass, out);
         });
     }
 
@@ -157,38 +200,37 @@ impl Layer {
         let (work, of) = (Work::Flops(n as u64 * flops), if n == 1 { "image" } else { "images" });
 
         let pass = WeightGradient { shape, n, x: self.source(&images, n), dy: y };
-        let (mut dw, mut db) =
-            (Buffer::zeros(shape.weights_len()), Buffer::zeros(shape.bias_len()));
+        let (dw, db) = (self.zeros(shape.weights_len()), self.zeros(shape.bias_len()));
         group.bench(&format!("{name}: weight gradient of {n} {of}"), work, || {
-            weight_gradient(pass, &mut dw, &mut db);
+            weight_gradient(pass, dw, db);
         });
 
         if let Some(input_gradient) = &mut input_gradient {
             let pass = InputGradient { shape, n, dy: y, gate: Some(x) };
-            let mut dx = Buffer::zeros(n * shape.input_len());
+            let dx = self.zeros(n * shape.input_len());
             group.bench(&format!("{name}: input gradient of {n} {of}"), work, || {
-                input_gradient(pass, &mut dx);
+                input_gradient(pass, dx);
             });
         }
     }
 
     fn bench_direct(&self, group: &mut Group<'_>) {
         let (shape, cx) = (&self.shape, Context::sequential(Isa::get()));
-        let mut work = Buffer::zeros(shape.direct_work::<f32>(self.batch));
-        let mut gradient_work = Buffer::zeros(shape.direct_weight_gradient_work::<f32>(self.batch));
+        let work = self.zeros(shape.direct_work::<f32>(self.batch));
+        let gradient_work = self.zeros(shape.direct_weight_gradient_work::<f32>(self.batch));
         let input_gradient = (!self.planar).then(|| {
-            let mut transposed = Buffer::zeros(shape.transposed_len());
-            shape.transpose_weights(&cx, &self.weights, &mut transposed);
-            let mut work = Buffer::zeros(shape.direct_input_gradient_work(self.batch));
+            let transposed = self.zeros(shape.transposed_len());
+            shape.transpose_weights(&cx, self.weights, transposed);
+            let work = self.zeros(shape.direct_input_gradient_work(self.batch));
             let cx = cx.clone();
             move |pass: InputGradient<'_>, dx: &mut [f32]| {
-                pass.direct(&cx, &transposed, dx, &mut work);
+                pass.direct(&cx, transposed, dx, work);
             }
         });
-        self.bench_forward(group, |pass, y| pass.direct(&cx, &self.weights, y, &mut work));
+        self.bench_forward(group, |pass, y| pass.direct(&cx, self.weights, y, work));
         self.bench_gradients(
             group,
-            |pass, dw, db| pass.direct(&cx, dw, db, &mut gradient_work),
+            |pass, dw, db| pass.direct(&cx, dw, db, gradient_work),
             input_gradient,
         );
     }
@@ -197,49 +239,49 @@ impl Layer {
     fn bench_sparse(mut self, group: &mut Group<'_>) {
         let (shape, cx) = (self.shape, Context::sequential(Isa::get()));
         self.y = self.pooled_gradient(&cx);
-        let mut transposed = Buffer::zeros(shape.transposed_len());
-        shape.transpose_weights(&cx, &self.weights, &mut transposed);
-        let mut work = Buffer::zeros(shape.sparse_weight_gradient_work::<f32>(self.batch));
+        let transposed = self.zeros(shape.transposed_len());
+        shape.transpose_weights(&cx, self.weights, transposed);
+        let work = self.zeros(shape.sparse_weight_gradient_work::<f32>(self.batch));
         self.bench_gradients(
             group,
-            |pass, dw, db| pass.sparse(&cx, dw, db, &mut work),
-            Some(|pass: InputGradient<'_>, dx: &mut [f32]| pass.sparse(&cx, &transposed, dx)),
+            |pass, dw, db| pass.sparse(&cx, dw, db, work),
+            Some(|pass: InputGradient<'_>, dx: &mut [f32]| pass.sparse(&cx, transposed, dx)),
         );
     }
 
     /// What such windows of a max pool make of sample values.
-    fn pooled_gradient(&self, cx: &Context) -> Buffer {
+    fn pooled_gradient(&self, cx: &Context) -> &'m mut [f32] {
         let pool = pool(self.channels, self.shape.output().0);
-        let mut dy = values(self.batch * pool.output_len());
-        clear_padding(&mut dy, self.channels);
-        let mut dx = Buffer::zeros(self.y.len());
-        max_pool_backward(cx, self.batch, &pool, true, &self.y, &dy, &mut dx);
+        let dy = self.values(self.batch * pool.output_len());
+        clear_padding(dy, self.channels);
+        let dx = self.zeros(self.y.len());
+        max_pool_backward(cx, self.batch, &pool, true, self.y, dy, dx);
         dx
     }
 
     fn bench_winograd<W: Tile>(&self, group: &mut Group<'_>) {
         let (shape, cx) = (&self.shape, Context::sequential(Isa::get()));
-        let mut u = Buffer::zeros(shape.winograd_weights_len::<W>());
+        let u = self.zeros(shape.winograd_weights_len::<W>());
         let bytes = Work::Bytes(4 * (self.weights.len() + u.len()) as u64);
         group.bench(&format!("{}: transform of weights", self.name), bytes, || {
-            shape.winograd_weights::<W>(&cx, &self.weights, &mut u);
+            shape.winograd_weights::<W>(&cx, self.weights, u);
         });
-        let mut work = Buffer::zeros(shape.winograd_work::<W>(1));
-        let mut gradient_work = Buffer::zeros(shape.winograd_weight_gradient_work::<W>(self.batch));
+        let work = self.zeros(shape.winograd_work::<W>(1));
+        let gradient_work = self.zeros(shape.winograd_weight_gradient_work::<W>(self.batch));
         // By Winograd, the gradient of a strided convolution's input has no kernel to share.
         let input_gradient = (!self.planar).then(|| {
-            let mut u = Buffer::zeros(shape.winograd_transposed_len::<W>());
-            shape.winograd_transposed::<W>(&cx, &self.weights, &mut u);
-            let mut work = Buffer::zeros(shape.winograd_input_gradient_work::<W>(self.batch));
+            let u = self.zeros(shape.winograd_transposed_len::<W>());
+            shape.winograd_transposed::<W>(&cx, self.weights, u);
+            let work = self.zeros(shape.winograd_input_gradient_work::<W>(self.batch));
             let cx = cx.clone();
             move |pass: InputGradient<'_>, dx: &mut [f32]| {
-                pass.winograd::<W>(&cx, &u, dx, &mut work);
+                pass.winograd::<W>(&cx, u, dx, work);
             }
         });
-        self.bench_forward(group, |pass, y| pass.winograd::<W>(&cx, &u, y, &mut work));
+        self.bench_forward(group, |pass, y| pass.winograd::<W>(&cx, u, y, work));
         self.bench_gradients(
             group,
-            |pass, dw, db| pass.winograd::<W>(&cx, dw, db, &mut gradient_work),
+            |pass, dw, db| pass.winograd::<W>(&cx, dw, db, gradient_work),
             input_gradient,
         );
     }
@@ -250,6 +292,7 @@ use Order::{ChannelsLast, Planar};
 /// 1×1 convolutions, which are products of pixels × channels.
 pub fn products(criterion: &mut Criterion) {
     group(criterion, "matrix products", 1, KERNEL_TIME, |group| {
+        let mut memory = Memory::new();
         for (channels, size) in [
             ((96, 96), 54),
             ((256, 256), 26),
@@ -258,7 +301,7 @@ pub fn products(criterion: &mut Criterion) {
             ((192, 160), 32),
             ((10, 10), 5),
         ] {
-            Layer::new(channels, size, 1, 1, 0, ChannelsLast).bench_direct(group);
+            memory.layer(channels, size, 1, 1, 0, ChannelsLast).bench_direct(group);
         }
     });
 }
@@ -270,15 +313,17 @@ pub fn rectified(criterion: &mut Criterion) {
     let mut x: Vec<f32> =
         (0..224 * 224).map(|i| ((i / 224 * 31 + i % 224 * 17) % 255) as f32 / 255.0).collect();
     group(criterion, "products behind a ReLU", 1, KERNEL_TIME, |group| {
-        for mut first in [
-            Layer::new((1, 96), 224, 11, 4, 0, Planar),
-            Layer::new((96, 256), 26, 5, 1, 2, ChannelsLast),
-            Layer::new((256, 384), 12, 3, 1, 1, ChannelsLast),
+        let mut memory = Memory::new();
+        for (channels, size, kernel, stride, padding, order) in [
+            ((1, 96), 224, 11, 4, 0, Planar),
+            ((96, 256), 26, 5, 1, 2, ChannelsLast),
+            ((256, 384), 12, 3, 1, 1, ChannelsLast),
         ] {
+            let mut first = memory.layer(channels, size, kernel, stride, padding, order);
             let (c, (size, _)) = (first.channels, first.shape.output());
             let mut y = first.output(&cx, &x);
             for number in ["second", "third"] {
-                let mut layer = Layer::new((c, c), size, 1, 1, 0, ChannelsLast);
+                let mut layer = memory.layer((c, c), size, 1, 1, 0, ChannelsLast);
                 layer.name = format!("{number} of {c}, {size}×{size}");
                 y = layer.output(&cx, &y);
                 // A gradient is zero where its activation is.
@@ -298,8 +343,9 @@ pub fn rectified(criterion: &mut Criterion) {
 /// The gradients of those before a max pool, in FLOPs as if nothing were left out.
 pub fn sparse(criterion: &mut Criterion) {
     group(criterion, "gradients behind a max pool", 1, KERNEL_TIME, |group| {
+        let mut memory = Memory::new();
         for (c, size) in [(96, 54), (256, 26), (384, 12), (32, 28), (64, 13)] {
-            Layer::new((c, c), size, 1, 1, 0, ChannelsLast).bench_sparse(group);
+            memory.layer((c, c), size, 1, 1, 0, ChannelsLast).bench_sparse(group);
         }
     });
 }
@@ -307,17 +353,18 @@ pub fn sparse(criterion: &mut Criterion) {
 /// Larger kernels by direct sums.
 pub fn direct(criterion: &mut Criterion) {
     group(criterion, "direct convolution", 1, KERNEL_TIME, |group| {
-        for layer in [
-            Layer::new((1, 96), 224, 11, 4, 0, Planar),
-            Layer::new((3, 96), 224, 11, 4, 0, Planar),
-            Layer::new((1, 32), 28, 5, 1, 2, Planar),
-            Layer::new((96, 256), 26, 5, 1, 2, ChannelsLast),
-            Layer::new((256, 384), 12, 3, 1, 1, ChannelsLast),
-            Layer::new((384, 10), 5, 3, 1, 1, ChannelsLast),
-            Layer::new((32, 48), 28, 7, 1, 3, ChannelsLast),
-            Layer::new((32, 64), 28, 3, 2, 1, ChannelsLast),
+        let mut memory = Memory::new();
+        for (channels, size, kernel, stride, padding, order) in [
+            ((1, 96), 224, 11, 4, 0, Planar),
+            ((3, 96), 224, 11, 4, 0, Planar),
+            ((1, 32), 28, 5, 1, 2, Planar),
+            ((96, 256), 26, 5, 1, 2, ChannelsLast),
+            ((256, 384), 12, 3, 1, 1, ChannelsLast),
+            ((384, 10), 5, 3, 1, 1, ChannelsLast),
+            ((32, 48), 28, 7, 1, 3, ChannelsLast),
+            ((32, 64), 28, 3, 2, 1, ChannelsLast),
         ] {
-            layer.bench_direct(group);
+            memory.layer(channels, size, kernel, stride, padding, order).bench_direct(group);
         }
     });
 }
@@ -325,15 +372,16 @@ pub fn direct(criterion: &mut Criterion) {
 /// The same by Winograd, in tiles that the compiler would pick.
 pub fn winograd(criterion: &mut Criterion) {
     group(criterion, "convolution by Winograd", 1, KERNEL_TIME, |group| {
-        let first = Layer::new((1, 96), 224, 11, 4, 0, Planar);
+        let mut memory = Memory::new();
+        let first = memory.layer((1, 96), 224, 11, 4, 0, Planar);
         first.bench_winograd::<Tiles6Of3>(group);
-        let first = Layer::new((3, 96), 224, 11, 4, 0, Planar);
+        let first = memory.layer((3, 96), 224, 11, 4, 0, Planar);
         first.bench_winograd::<Tiles6Of3>(group);
-        let five = Layer::new((96, 256), 26, 5, 1, 2, ChannelsLast);
+        let five = memory.layer((96, 256), 26, 5, 1, 2, ChannelsLast);
         five.bench_winograd::<Tiles4Of5>(group);
-        let three = Layer::new((256, 384), 12, 3, 1, 1, ChannelsLast);
+        let three = memory.layer((256, 384), 12, 3, 1, 1, ChannelsLast);
         three.bench_winograd::<Tiles4Of3>(group);
-        let seven = Layer::new((32, 48), 28, 7, 1, 3, ChannelsLast);
+        let seven = memory.layer((32, 48), 28, 7, 1, 3, ChannelsLast);
         seven.bench_winograd::<Tiles2Of7>(group);
     });
 }

@@ -31,13 +31,17 @@ fn peak(criterion: &mut Criterion) {
 
 /// Values of both signs and no pattern.
 fn values(len: usize) -> Buffer {
-    let mut state = 1_u32;
     let mut values = Buffer::zeros(len);
-    for value in values.iter_mut() {
+    fill(&mut values);
+    values
+}
+
+fn fill(values: &mut [f32]) {
+    let mut state = 1_u32;
+    for value in values {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         *value = (state >> 8) as f32 / (1 << 23) as f32 - 1.0;
     }
-    values
 }
 
 criterion_group!(

@@ -14,6 +14,7 @@
 
 mod operand;
 mod prefetch;
+mod sums;
 mod tile;
 mod zeros;
 

@@ -1,8 +1,9 @@
 //! The register tile: `R` rows of `C` by `P` panels, all sums in registers.
 
 use super::prefetch::{Prefetch, Requests};
+use super::sums::{Operands, Sums, column};
 use super::{Axis, Finish, Gemm, LEAST_WIDE, Operand, Step};
-use crate::simd::{LINE, PANEL, Simd, Vector};
+use crate::simd::{LINE, PANEL, Simd};
 
 /// Where a tile stands: its first row of `A`, where its first sum goes in `C`, and its first panel.
 #[derive(Clone, Copy)]
@@ -30,24 +31,6 @@ impl Place {
         let (a, c) = (rows * gemm.a_rows.1, rows * gemm.output.row);
         Self { a: self.a.wrapping_add(a), c: self.c + c, ..self }
     }
-}
-
-/// Vectors that the widest tile has to a row; tiles with fewer leave the rest unused.
-const MAX_VECTORS: usize = 4;
-
-/// Rows that one pointer stands for. The address of each is the pointer and 0, 1 or 2 times the distance between
-/// rows, which takes two registers for all pointers.
-const REACH: usize = 3;
-
-/// Pointers that the tallest tile takes.
-const POINTERS: usize = 4;
-
-/// How many products ahead operands are asked for that come from the second cache: a transposed `A`, several panels of
-/// the `B` that it meets, and three of any other, which long sums do not leave in the first. Multiplications that were
-/// scheduled for operands that are late cost their turns. With a transposed `A` rows of both operands may lie a power of
-/// two apart, so that few of them fit in the first cache at once.
-const fn lead<const UNIT_K: bool>() -> usize {
-    if UNIT_K { 8 } else { 6 }
 }
 
 /// Products of the longest sum that leaves three panels of `B`, 24 KiB, in the first cache, and in which it pays to go
@@ -207,22 +190,9 @@ unsafe fn tile<
     let mut prefetch = Prefetch::<T, R, P, UNIT_K, GATES>::new(gemm, at.c);
     // SAFETY: the caller vouches for every address that counts and strides give.
     unsafe {
-        let mut sums = Sums::<S, R> {
-            rows: [[simd.splat(0.0); MAX_VECTORS]; R],
-            columns: [simd.splat(0.0); MAX_VECTORS],
-        };
+        let mut sums = Sums::<S, R>::zeros(simd);
         let [outer, middle, inner] = gemm.sum;
-        let (a_row, b_panel) = if UNIT_K { (gemm.a_rows.1, gemm.b_panel) } else { (1, PANEL) };
-        let (a_step, b_step) = if UNIT_K { (1, PANEL) } else { (inner.a, inner.b) };
-        let mut operands = Operands {
-            a: core::array::from_fn(|i| at.a.wrapping_add(i * REACH * a_row)),
-            a_row,
-            a_step,
-            b: gemm.b.add(at.panel * b_panel),
-            b_panel,
-            b_step,
-            next: at.a.wrapping_add(R * a_row),
-        };
+        let mut operands = Operands::new::<R, UNIT_K>(gemm, at.a, at.panel);
         let unroll = match unroll::<S, UNIT_K>(R * vectors) {
             turns if SKIPS => turns.min(2),
             turns => turns,
@@ -268,7 +238,7 @@ unsafe fn tile<
                         );
                     }
                     if !SKIPS {
-                        operands.step::<R>($turns * a_step, $turns * b_step);
+                        operands.step::<R>($turns * operands.a_step, $turns * operands.b_step);
                     }
                 };
             }
@@ -314,7 +284,7 @@ unsafe fn tile<
                     (a, b) = (a.wrapping_add(outer_a), b.wrapping_add(outer_b));
                 }
                 operands.step::<R>(a, b);
-                operands.next = operands.a[0].wrapping_add(R * a_row);
+                operands.look_below::<R>();
             }
         }
 
@@ -380,141 +350,4 @@ unsafe fn tile<
 const fn from_end(inner: Axis, outer: Axis) -> (usize, usize) {
     let (a, b) = (inner.count * inner.a, inner.count * inner.b);
     (outer.a.wrapping_sub(a), outer.b.wrapping_sub(b))
-}
-
-/// Where vector `j` of a row stands in panels that are `panel` elements apart.
-#[inline(always)]
-const fn column<S: Simd>(j: usize, panel: usize) -> usize {
-    (j * S::LANES / PANEL) * panel + j * S::LANES % PANEL
-}
-
-/// The sums of a tile.
-struct Sums<S: Simd, const R: usize> {
-    rows: [[S::V; MAX_VECTORS]; R],
-    columns: [S::V; MAX_VECTORS],
-}
-
-/// Where a tile's next values lie.
-struct Operands<T> {
-    a: [*const f32; POINTERS],
-    a_row: usize,
-    a_step: usize,
-    b: *const T,
-    b_panel: usize,
-    b_step: usize,
-    /// What is asked for next of the next tile's rows.
-    next: *const f32,
-}
-
-impl<T: Operand> Operands<T> {
-    /// Moves on. Behind the last turn values may lie outside their allocations.
-    #[inline(always)]
-    fn step<const R: usize>(&mut self, a: usize, b: usize) {
-        for row in &mut self.a[..R.div_ceil(REACH)] {
-            *row = row.wrapping_add(a);
-        }
-        self.b = self.b.wrapping_add(b);
-    }
-
-    /// Asks for lines of the next tile's rows, as if rows were whole panels and left no gaps.
-    #[inline(always)]
-    fn ask<S: Simd, const R: usize>(&mut self, simd: S, lines: usize) {
-        for i in 0..lines {
-            simd.prefetch(self.next.wrapping_add(i * LINE));
-        }
-        self.next = simd.afresh(self.next.wrapping_add(lines * LINE));
-    }
-
-    /// Keeps the compiler from moving other pointers along in a loop, from which it would have to find these at the end.
-    #[inline(always)]
-    fn pin<S: Simd, const R: usize>(&mut self, simd: S) {
-        for row in &mut self.a[..R.div_ceil(REACH)] {
-            *row = simd.afresh(*row);
-        }
-        self.b = simd.afresh(self.b);
-    }
-
-    /// Adds the products of a row of `B`, so many turns ahead, and what it meets of `A`. Turns that are written out
-    /// find theirs without moving on.
-    #[expect(clippy::needless_range_loop, reason = "j is a tile's vector throughout")]
-    #[inline(always)]
-    unsafe fn multiply<
-        S: Simd,
-        const R: usize,
-        const P: usize,
-        const UNIT_K: bool,
-        const COLUMN_SUMS: bool,
-        const ASKS_FOR_NEXT_LINES: bool,
-        const ASKS_FOR_B: bool,
-    >(
-        &mut self,
-        simd: S,
-        sums: &mut Sums<S, R>,
-        turn: usize,
-    ) {
-        let (a_turn, b_turn) = (turn * self.a_step, turn * self.b_step);
-        let vectors = P * PANEL / S::LANES;
-        // SAFETY: the caller vouches for the addresses.
-        unsafe {
-            let mut weights = [simd.splat(0.0); MAX_VECTORS];
-            for j in 0..vectors {
-                weights[j] = T::load(simd, self.b.add(b_turn + column::<S>(j, self.b_panel)));
-            }
-            if !UNIT_K {
-                let a = self.a[0].wrapping_add(a_turn);
-                simd.prefetch(a.wrapping_add(lead::<UNIT_K>() * self.a_step));
-                if ASKS_FOR_NEXT_LINES {
-                    simd.prefetch_to_second(a.wrapping_add(LINE));
-                }
-            }
-            if ASKS_FOR_B {
-                for panel in 0..P {
-                    let b = self.b.wrapping_add(b_turn + panel * self.b_panel);
-                    simd.prefetch(b.wrapping_add(lead::<UNIT_K>() * self.b_step));
-                }
-            }
-            if COLUMN_SUMS {
-                for j in 0..vectors {
-                    sums.columns[j] = sums.columns[j] + weights[j];
-                }
-            }
-            // As a loop they would be too long for the compiler to write out.
-            const { assert!(R <= 10) };
-            macro_rules! rows {
-                ($($i:literal)*) => {
-                    $(if $i < R {
-                        self.row::<S, R, P, UNIT_K, $i>(simd, sums, &weights, a_turn);
-                    })*
-                };
-            }
-            rows!(0 1 2 3 4 5 6 7 8 9);
-        }
-    }
-
-    /// Adds row `I`'s products of a row of `B`.
-    #[expect(clippy::needless_range_loop, reason = "j is a tile's vector throughout")]
-    #[inline(always)]
-    unsafe fn row<S: Simd, const R: usize, const P: usize, const UNIT_K: bool, const I: usize>(
-        &mut self,
-        simd: S,
-        sums: &mut Sums<S, R>,
-        weights: &[S::V; MAX_VECTORS],
-        a_turn: usize,
-    ) {
-        let (base, from) = if UNIT_K { (I / REACH, I % REACH * self.a_row) } else { (0, I) };
-        let next = if UNIT_K { (I + 1) / REACH } else { 0 };
-        let vectors = P * PANEL / S::LANES;
-        // SAFETY: the caller vouches for the addresses.
-        unsafe {
-            let x = simd.splat(*self.a[base].add(a_turn + from));
-            for j in 0..vectors {
-                let sum = &mut sums.rows[I][j];
-                *sum = x.mul_add(weights[j], *sum);
-                if j + 1 == vectors && I + 1 < R {
-                    // For a second `x` there is no register.
-                    self.a[next] = simd.once_known(sum, self.a[next]);
-                }
-            }
-        }
-    }
 }

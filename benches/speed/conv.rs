@@ -65,17 +65,17 @@ impl Memory {
         let shape = ConvShape::new((ci, co), pair(size), kernel2, stride2, padding2, order);
         let (h, w) = shape.output();
         let batch = if shape.input_len().max(shape.output_len()) < LARGE { LANE } else { 1 };
-        let memory = Cell::new(&mut self.0[..]);
-        let x = values_in(&memory, batch * shape.input_len());
-        let y = values_in(&memory, batch * shape.output_len());
+        let rest = Rest(Cell::new(&mut self.0));
+        let x = rest.values(batch * shape.input_len());
+        let y = rest.values(batch * shape.output_len());
         clear_padding(y, co);
         if order == Order::ChannelsLast {
             clear_padding(x, ci);
         }
-        let weights = values_in(&memory, shape.weights_len());
+        let weights = rest.values(shape.weights_len());
         let depth = kernel * kernel * ci;
         weights.iter_mut().for_each(|weight| *weight /= (depth as f32).sqrt());
-        let bias = values_in(&memory, shape.bias_len());
+        let bias = rest.values(shape.bias_len());
         let stride = if stride > 1 { format!("/{stride}") } else { String::new() };
         Layer {
             name: format!("{kernel}×{kernel}{stride} {ci}→{co}, {h}×{w}"),
@@ -88,23 +88,27 @@ impl Memory {
             y,
             weights,
             bias,
-            memory,
+            rest,
         }
     }
 }
 
-/// So many zeros from what is left of the memory.
-fn zeros_in<'m>(memory: &Cell<&'m mut [f32]>, len: usize) -> &'m mut [f32] {
-    let (floats, rest) = memory.take().split_at_mut(padded(len));
-    memory.set(rest);
-    floats.fill(0.0);
-    &mut floats[..len]
-}
+/// What is left of the memory.
+struct Rest<'m>(Cell<&'m mut [f32]>);
 
-fn values_in<'m>(memory: &Cell<&'m mut [f32]>, len: usize) -> &'m mut [f32] {
-    let values = zeros_in(memory, len);
-    fill(values);
-    values
+impl<'m> Rest<'m> {
+    fn zeros(&self, len: usize) -> &'m mut [f32] {
+        let (floats, rest) = self.0.take().split_at_mut(padded(len));
+        self.0.set(rest);
+        floats.fill(0.0);
+        &mut floats[..len]
+    }
+
+    fn values(&self, len: usize) -> &'m mut [f32] {
+        let values = self.zeros(len);
+        fill(values);
+        values
+    }
 }
 
 /// A convolution and its operands.
@@ -124,7 +128,7 @@ struct Layer<'m> {
     weights: &'m mut [f32],
     bias: &'m mut [f32],
     /// For other operands.
-    memory: Cell<&'m mut [f32]>,
+    rest: Rest<'m>,
 }
 
 /// Padded channels of activations are zero.
@@ -139,14 +143,6 @@ fn pool(channels: usize, size: usize) -> PoolShape {
 }
 
 impl<'m> Layer<'m> {
-    fn zeros(&self, len: usize) -> &'m mut [f32] {
-        zeros_in(&self.memory, len)
-    }
-
-    fn values(&self, len: usize) -> &'m mut [f32] {
-        values_in(&self.memory, len)
-    }
-
     /// Takes an image, or activations, as the input of the whole batch, and gives one image's output without a bias.
     fn output(&mut self, cx: &Context, x: &[f32]) -> Vec<f32> {
         self.x.chunks_exact_mut(x.len()).for_each(|image| image.copy_from_slice(x));
@@ -154,7 +150,7 @@ impl<'m> Layer<'m> {
         let images = self.images();
         let x = self.source(&images, 1);
         let mut y = vec![0.0; self.shape.output_len()];
-        let work = self.zeros(self.shape.direct_work::<f32>(1));
+        let work = self.rest.zeros(self.shape.direct_work::<f32>(1));
         let pass = Forward { shape: &self.shape, n: 1, x, bias: self.bias, relu: true };
         pass.direct(cx, self.weights, &mut y, work);
         y
@@ -182,7 +178,7 @@ impl<'m> Layer<'m> {
         let (shape, images) = (&self.shape, self.images());
         let x = self.source(&images, 1);
         let pass = Forward { shape, n: 1, x, bias: self.bias, relu: true };
-        let out = self.zeros(shape.output_len());
+        let out = self.rest.zeros(shape.output_len());
         group.bench(&format!("{}: forward", self.name), Work::Flops(self.flops), || {
             forward(pass, out);
         });
@@ -200,14 +196,14 @@ impl<'m> Layer<'m> {
         let (work, of) = (Work::Flops(n as u64 * flops), if n == 1 { "image" } else { "images" });
 
         let pass = WeightGradient { shape, n, x: self.source(&images, n), dy: y };
-        let (dw, db) = (self.zeros(shape.weights_len()), self.zeros(shape.bias_len()));
+        let (dw, db) = (self.rest.zeros(shape.weights_len()), self.rest.zeros(shape.bias_len()));
         group.bench(&format!("{name}: weight gradient of {n} {of}"), work, || {
             weight_gradient(pass, dw, db);
         });
 
         if let Some(input_gradient) = &mut input_gradient {
             let pass = InputGradient { shape, n, dy: y, gate: Some(x) };
-            let dx = self.zeros(n * shape.input_len());
+            let dx = self.rest.zeros(n * shape.input_len());
             group.bench(&format!("{name}: input gradient of {n} {of}"), work, || {
                 input_gradient(pass, dx);
             });
@@ -216,12 +212,12 @@ impl<'m> Layer<'m> {
 
     fn bench_direct(&self, group: &mut Group<'_>) {
         let (shape, cx) = (&self.shape, Context::sequential(Isa::get()));
-        let work = self.zeros(shape.direct_work::<f32>(self.batch));
-        let gradient_work = self.zeros(shape.direct_weight_gradient_work::<f32>(self.batch));
+        let work = self.rest.zeros(shape.direct_work::<f32>(self.batch));
+        let gradient_work = self.rest.zeros(shape.direct_weight_gradient_work::<f32>(self.batch));
         let input_gradient = (!self.planar).then(|| {
-            let transposed = self.zeros(shape.transposed_len());
+            let transposed = self.rest.zeros(shape.transposed_len());
             shape.transpose_weights(&cx, self.weights, transposed);
-            let work = self.zeros(shape.direct_input_gradient_work(self.batch));
+            let work = self.rest.zeros(shape.direct_input_gradient_work(self.batch));
             let cx = cx.clone();
             move |pass: InputGradient<'_>, dx: &mut [f32]| {
                 pass.direct(&cx, transposed, dx, work);
@@ -239,9 +235,9 @@ impl<'m> Layer<'m> {
     fn bench_sparse(mut self, group: &mut Group<'_>) {
         let (shape, cx) = (self.shape, Context::sequential(Isa::get()));
         self.y = self.pooled_gradient(&cx);
-        let transposed = self.zeros(shape.transposed_len());
+        let transposed = self.rest.zeros(shape.transposed_len());
         shape.transpose_weights(&cx, self.weights, transposed);
-        let work = self.zeros(shape.sparse_weight_gradient_work::<f32>(self.batch));
+        let work = self.rest.zeros(shape.sparse_weight_gradient_work::<f32>(self.batch));
         self.bench_gradients(
             group,
             |pass, dw, db| pass.sparse(&cx, dw, db, work),
@@ -252,27 +248,27 @@ impl<'m> Layer<'m> {
     /// What such windows of a max pool make of sample values.
     fn pooled_gradient(&self, cx: &Context) -> &'m mut [f32] {
         let pool = pool(self.channels, self.shape.output().0);
-        let dy = self.values(self.batch * pool.output_len());
+        let dy = self.rest.values(self.batch * pool.output_len());
         clear_padding(dy, self.channels);
-        let dx = self.zeros(self.y.len());
+        let dx = self.rest.zeros(self.y.len());
         max_pool_backward(cx, self.batch, &pool, true, self.y, dy, dx);
         dx
     }
 
     fn bench_winograd<W: Tile>(&self, group: &mut Group<'_>) {
         let (shape, cx) = (&self.shape, Context::sequential(Isa::get()));
-        let u = self.zeros(shape.winograd_weights_len::<W>());
+        let u = self.rest.zeros(shape.winograd_weights_len::<W>());
         let bytes = Work::Bytes(4 * (self.weights.len() + u.len()) as u64);
         group.bench(&format!("{}: transform of weights", self.name), bytes, || {
             shape.winograd_weights::<W>(&cx, self.weights, u);
         });
-        let work = self.zeros(shape.winograd_work::<W>(1));
-        let gradient_work = self.zeros(shape.winograd_weight_gradient_work::<W>(self.batch));
+        let work = self.rest.zeros(shape.winograd_work::<W>(1));
+        let gradient_work = self.rest.zeros(shape.winograd_weight_gradient_work::<W>(self.batch));
         // By Winograd, the gradient of a strided convolution's input has no kernel to share.
         let input_gradient = (!self.planar).then(|| {
-            let u = self.zeros(shape.winograd_transposed_len::<W>());
+            let u = self.rest.zeros(shape.winograd_transposed_len::<W>());
             shape.winograd_transposed::<W>(&cx, self.weights, u);
-            let work = self.zeros(shape.winograd_input_gradient_work::<W>(self.batch));
+            let work = self.rest.zeros(shape.winograd_input_gradient_work::<W>(self.batch));
             let cx = cx.clone();
             move |pass: InputGradient<'_>, dx: &mut [f32]| {
                 pass.winograd::<W>(&cx, u, dx, work);

@@ -45,10 +45,10 @@ impl<S: Simd, const R: usize> Sums<S, R> {
 pub(super) struct Operands<T> {
     a: [*const f32; POINTERS],
     a_row: usize,
-    pub(super) a_step: usize,
+    a_step: usize,
     b: *const T,
     b_panel: usize,
-    pub(super) b_step: usize,
+    b_step: usize,
     /// What is asked for next of the next tile's rows.
     next: *const f32,
 }
@@ -64,21 +64,29 @@ impl<T: Operand> Operands<T> {
         let inner = gemm.sum[2];
         let (a_row, b_panel) = if UNIT_K { (gemm.a_rows.1, gemm.b_panel) } else { (1, PANEL) };
         let (a_step, b_step) = if UNIT_K { (1, PANEL) } else { (inner.a, inner.b) };
-        Self {
+        let mut operands = Self {
             a: core::array::from_fn(|i| a.wrapping_add(i * REACH * a_row)),
             a_row,
             a_step,
             b: gemm.b.wrapping_add(panel * b_panel),
             b_panel,
             b_step,
-            next: a.wrapping_add(R * a_row),
-        }
+            next: a,
+        };
+        operands.look_below::<R>();
+        operands
     }
 
     /// What is asked for next is the next tile's row below these.
     #[inline(always)]
     pub(super) fn look_below<const R: usize>(&mut self) {
         self.next = self.a[0].wrapping_add(R * self.a_row);
+    }
+
+    /// Moves on by so many products.
+    #[inline(always)]
+    pub(super) fn advance<const R: usize>(&mut self, products: usize) {
+        self.step::<R>(products * self.a_step, products * self.b_step);
     }
 
     /// Moves on. Behind the last turn values may lie outside their allocations.

@@ -238,7 +238,7 @@ unsafe fn tile<
                         );
                     }
                     if !SKIPS {
-                        operands.step::<R>($turns * operands.a_step, $turns * operands.b_step);
+                        operands.advance::<R>($turns);
                     }
                 };
             }

@@ -10,7 +10,8 @@
 //! and rounded on their way into and out of registers.
 //!
 //! Per element of `C` the sum has one order, outermost loop first, whatever the blocking of rows
-//! and columns. That is why results do not depend on batches or threads.
+//! and columns, and where tiles [turn back](Gemm::turns) this or the reverse. That is why results do not depend on batches
+//! or threads.
 
 mod operand;
 mod prefetch;
@@ -35,6 +36,11 @@ pub struct Axis {
 impl Axis {
     /// A loop that runs once.
     pub(crate) const ONCE: Self = Self { count: 1, a: 0, b: 0 };
+
+    /// The loop from its last turn to its first.
+    const fn reversed(self) -> Self {
+        Self { a: self.a.wrapping_neg(), b: self.b.wrapping_neg(), ..self }
+    }
 }
 
 /// Where a matrix's rows and panels lie, in elements: row `(r, i)` of panel `p` starts at
@@ -122,6 +128,10 @@ pub struct Gemm<'a, T = f32> {
     /// Where the sums of B's columns are added to, a row of `panels·PANEL` values, or null; only the product
     /// with a transposed `A` does it.
     pub(crate) column_sums: *mut T,
+    /// Whether every second tile of the product with a transposed `A` turns back: it sums from last to first, and finds
+    /// near what the tile before it has read last. Which order a sum has then depends on its row among all rows, and on
+    /// how many panels are left behind its own and those that make a tile with it.
+    pub(crate) turns: bool,
     /// Whether `C` is in the near caches, so that nobody need ask for it.
     pub(crate) c_is_near: bool,
     /// Whether neighbouring rows of `A` may be zero at many places at once, as activations behind a ReLU are and
@@ -228,7 +238,7 @@ impl<T: Operand> Gemm<'_, T> {
         let mut ahead = Requests::new::<S, T, UNIT_K>(self);
         let mut panel = 0;
         while panel < self.panels {
-            let width = width::<S>(self.panels - panel, self.rows.1);
+            let width = width::<S>(self.panels - panel, self.rows.1, self.turns);
             // SAFETY: the panels are in range, so the caller's promise holds.
             unsafe {
                 match width {
@@ -263,25 +273,21 @@ impl<T: Operand> Gemm<'_, T> {
             let short = if sums_columns { tile::rows_short::<S, P>() } else { 0 };
             let [(taller, _), (lower, height)] = tiles(inner + short, S::TILE_ROWS[P - 1]);
             let lower = lower - usize::from(sums_columns);
-            let first_lower = taller * (height + 1);
+            let mut place = tile::Place::new(self, (row, 0), panel);
             // SAFETY: rows and panels are in range, so the caller's promise holds.
             unsafe {
-                for (inner, count, height) in
-                    [(0, taller, height + 1), (first_lower, lower, height)]
-                {
-                    let first = tile::Place::new(self, (row, inner), panel);
-                    tile::run::<S, T, P, UNIT_K, GATES, false>(
+                for (count, height) in [(taller, height + 1), (lower, height)] {
+                    place = tile::run::<S, T, P, UNIT_K, GATES, false>(
                         simd,
                         self,
-                        first,
+                        place,
                         (count, height),
                         ahead,
                     );
                 }
                 if sums_columns {
-                    let last = tile::Place::new(self, (row, inner + short - height), panel);
                     let one = (1, height - short);
-                    tile::run::<S, T, P, UNIT_K, GATES, true>(simd, self, last, one, ahead);
+                    tile::run::<S, T, P, UNIT_K, GATES, true>(simd, self, place, one, ahead);
                 }
             }
         }
@@ -303,11 +309,13 @@ fn tiles(rows: usize, most: usize) -> [(usize, usize); 2] {
 const LEAST_WIDE: usize = 4;
 
 /// Panels that the next register tile of so many rows is wide, of those that are left. Three suit the caches best;
-/// four, where else one or two would remain, which leave registers idle, and where the rows make no tile of few.
+/// four, where else one or two would remain, which leave registers idle, and where the rows make no tile of few. Of eight
+/// panels, tiles that turn back leave two: they are the same, wherever in threes `C` starts.
 #[inline(always)]
-fn width<S: Simd>(left: usize, rows: usize) -> usize {
+fn width<S: Simd>(left: usize, rows: usize, turns: bool) -> usize {
     match (S::TILE_ROWS.len(), left) {
-        (4.., 4 | 8) if rows >= 2 * LEAST_WIDE => 4,
+        (4.., 4) if rows >= 2 * LEAST_WIDE => 4,
+        (4.., 8) if rows >= 2 * LEAST_WIDE && !turns => 4,
         (4.., _) => left.min(if rows >= LEAST_WIDE { 3 } else { 1 }),
         (most, _) => left.min(most),
     }

@@ -78,7 +78,7 @@ impl Requests {
         }
         let (mut tiles, mut panel) = (0, 0);
         while panel < gemm.panels {
-            let width = width::<S>(gemm.panels - panel, gemm.rows.1);
+            let width = width::<S>(gemm.panels - panel, gemm.rows.1, gemm.turns);
             tiles += gemm.rows.0 * gemm.rows.1.div_ceil(S::TILE_ROWS[width - 1]);
             panel += width;
         }

@@ -1,6 +1,6 @@
 //! What a register tile sums, turn by turn.
 
-use super::{Gemm, Operand};
+use super::{Axis, Gemm, Operand};
 use crate::simd::{LINE, PANEL, Simd, Vector};
 
 /// Vectors that the widest tile has to a row; tiles with fewer leave the rest unused.
@@ -77,16 +77,33 @@ impl<T: Operand> Operands<T> {
         operands
     }
 
+    /// Goes to a sum's last product, and from there back.
+    #[inline(always)]
+    pub(super) fn reverse<const R: usize>(&mut self, sum: [Axis; 3]) {
+        for axis in sum {
+            self.step::<R>((axis.count - 1) * axis.a, (axis.count - 1) * axis.b);
+        }
+        let back = sum[2].reversed();
+        (self.a_step, self.b_step) = (back.a, back.b);
+    }
+
     /// What is asked for next is the next tile's row below these.
     #[inline(always)]
     pub(super) fn look_below<const R: usize>(&mut self) {
         self.next = self.a[0].wrapping_add(R * self.a_row);
     }
 
+    /// How far the next product of this loop is behind so many, modulo the size of memory.
+    #[inline(always)]
+    fn distance(&self, products: usize) -> (usize, usize) {
+        (products.wrapping_mul(self.a_step), products.wrapping_mul(self.b_step))
+    }
+
     /// Moves on by so many products.
     #[inline(always)]
     pub(super) fn advance<const R: usize>(&mut self, products: usize) {
-        self.step::<R>(products * self.a_step, products * self.b_step);
+        let (a, b) = self.distance(products);
+        self.step::<R>(a, b);
     }
 
     /// Moves on. Behind the last turn values may lie outside their allocations.
@@ -134,17 +151,19 @@ impl<T: Operand> Operands<T> {
         sums: &mut Sums<S, R>,
         turn: usize,
     ) {
-        let (a_turn, b_turn) = (turn * self.a_step, turn * self.b_step);
+        let (a_turn, b_turn) = self.distance(turn);
+        let (a_lead, b_lead) = self.distance(lead::<UNIT_K>());
         let vectors = P * PANEL / S::LANES;
         // SAFETY: the caller vouches for the addresses.
         unsafe {
             let mut weights = [simd.splat(0.0); MAX_VECTORS];
             for j in 0..vectors {
-                weights[j] = T::load(simd, self.b.add(b_turn + column::<S>(j, self.b_panel)));
+                let b = self.b.wrapping_add(b_turn);
+                weights[j] = T::load(simd, b.add(column::<S>(j, self.b_panel)));
             }
             if !UNIT_K {
                 let a = self.a[0].wrapping_add(a_turn);
-                simd.prefetch(a.wrapping_add(lead::<UNIT_K>() * self.a_step));
+                simd.prefetch(a.wrapping_add(a_lead));
                 if ASKS_FOR_NEXT_LINES {
                     simd.prefetch_to_second(a.wrapping_add(LINE));
                 }
@@ -152,7 +171,7 @@ impl<T: Operand> Operands<T> {
             if ASKS_FOR_B {
                 for panel in 0..P {
                     let b = self.b.wrapping_add(b_turn + panel * self.b_panel);
-                    simd.prefetch(b.wrapping_add(lead::<UNIT_K>() * self.b_step));
+                    simd.prefetch(b.wrapping_add(b_lead));
                 }
             }
             if COLUMN_SUMS {
@@ -188,7 +207,7 @@ impl<T: Operand> Operands<T> {
         let vectors = P * PANEL / S::LANES;
         // SAFETY: the caller vouches for the addresses.
         unsafe {
-            let x = simd.splat(*self.a[base].add(a_turn + from));
+            let x = simd.splat(*self.a[base].wrapping_add(a_turn).add(from));
             for j in 0..vectors {
                 let sum = &mut sums.rows[I][j];
                 *sum = x.mul_add(weights[j], *sum);

@@ -38,6 +38,7 @@ fn product(
         finish,
         ahead: Ahead::NOTHING,
         column_sums: core::ptr::null_mut(),
+        turns: false,
         c_is_near: false,
         has_zeros,
     };
@@ -95,7 +96,7 @@ fn the_plain_product_agrees_with_f64_however_it_is_finished() {
 
 /// `C (panels, m, PANEL) += Aᵀ·B` with `A` as (k, m) and `B` as (k, n), and the sums of `B`'s columns, as the gradients
 /// of weights and bias have it.
-fn check_transposed(isa: Isa, m: usize, panels: usize, k: usize) {
+fn check_transposed(isa: Isa, m: usize, panels: usize, k: usize, turns: bool) {
     let n = panels * PANEL;
     let (a, b) = (values(k * m, 4), values(k * n, 5));
     let (start, start_sums) = (values(m * n, 6), values(n, 8));
@@ -113,6 +114,7 @@ fn check_transposed(isa: Isa, m: usize, panels: usize, k: usize) {
         finish: Finish::ACCUMULATE,
         ahead: Ahead::NOTHING,
         column_sums: column_sums.as_mut_ptr(),
+        turns,
         c_is_near: false,
         has_zeros: false,
     };
@@ -139,7 +141,10 @@ fn a_transposed_operand_accumulates_and_columns_are_summed() {
         // Among them numbers of rows that every instruction set's tiles divide, and one row alone.
         for (m, k) in [(1, 7), (3, 5), (6, 17), (9, 33), (16, 40), (18, 16), (20, 9), (11, 90)] {
             for panels in 1..=4 {
-                check_transposed(isa, m, panels, k);
+                check_transposed(isa, m, panels, k, false);
+            }
+            for panels in 5..=8 {
+                check_transposed(isa, m, panels, k, true);
             }
         }
     }
@@ -151,13 +156,30 @@ fn a_transposed_operand_accumulates_and_columns_are_summed() {
 fn tiles_have_all_rows_and_wide_ones_have_enough() {
     type S = crate::simd::Avx512;
     for (panels, rows) in (1..10).flat_map(|panels| (0..200).map(move |rows| (panels, rows))) {
-        let width = width::<S>(panels, rows);
+        let width = width::<S>(panels, rows, false);
         let most = S::TILE_ROWS[width - 1];
         let tiles = tiles(rows, most);
         assert_eq!(tiles.iter().map(|(count, height)| count * height).sum::<usize>(), rows);
         for (_, height) in tiles.into_iter().filter(|(count, _)| *count > 0) {
             assert!(height <= most, "{rows} rows of {panels} panels");
             assert!(width == 1 || height >= LEAST_WIDE, "{rows} rows of {panels} panels");
+        }
+    }
+}
+
+/// Whichever triple of panels they start with, tiles that turn back are as wide as those of all panels, and so of the same
+/// rows.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn tiles_that_turn_back_are_the_same_from_every_triple_on() {
+    type S = crate::simd::Avx512;
+    for (panels, rows) in (5..30).flat_map(|panels| (1..20).map(move |rows| (panels, rows))) {
+        let mut starts = vec![0];
+        while let Some(start) = starts.last().filter(|start| **start < panels) {
+            starts.push(start + width::<S>(panels - start, rows, true));
+        }
+        for triple in (3..panels - 1).step_by(3) {
+            assert!(starts.contains(&triple), "{rows} rows of {panels} panels: {starts:?}");
         }
     }
 }

@@ -11,6 +11,8 @@ pub(super) struct Place {
     a: *const f32,
     c: usize,
     panel: usize,
+    /// Whether it sums from last to first.
+    is_reversed: bool,
 }
 
 impl Place {
@@ -22,14 +24,16 @@ impl Place {
             a: gemm.a.wrapping_add(outer * gemm.a_rows.0 + inner * gemm.a_rows.1),
             c: outer * output.outer + inner * output.row + panel * output.panel,
             panel,
+            is_reversed: false,
         }
     }
 
-    /// The place so many rows further down.
+    /// The place of the next tile, so many rows further down.
     #[inline(always)]
     fn below<T>(self, gemm: &Gemm<'_, T>, rows: usize) -> Self {
         let (a, c) = (rows * gemm.a_rows.1, rows * gemm.output.row);
-        Self { a: self.a.wrapping_add(a), c: self.c + c, ..self }
+        let is_reversed = gemm.turns && !self.is_reversed;
+        Self { a: self.a.wrapping_add(a), c: self.c + c, is_reversed, ..self }
     }
 }
 
@@ -46,7 +50,7 @@ pub(super) const fn rows_short<S: Simd, const P: usize>() -> usize {
 }
 
 /// Computes `count` tiles of `height` rows, one below the other: at most what [`Simd::TILE_ROWS`] says, less
-/// [`rows_short`] with the sums of B's columns.
+/// [`rows_short`] with the sums of B's columns. Returns the place below.
 #[inline(always)]
 pub(super) unsafe fn run<
     S: Simd,
@@ -58,10 +62,10 @@ pub(super) unsafe fn run<
 >(
     simd: S,
     gemm: &Gemm<'_, T>,
-    first: Place,
+    mut at: Place,
     (count, height): (usize, usize),
     ahead: &mut Requests,
-) {
+) -> Place {
     let most = S::TILE_ROWS[P - 1] - if COLUMN_SUMS { rows_short::<S, P>() } else { 0 };
     macro_rules! heights {
         ($($rows:literal)*) => {
@@ -69,7 +73,6 @@ pub(super) unsafe fn run<
                 $($rows if $rows <= most
                     && (P == 1 || $rows >= LEAST_WIDE || COLUMN_SUMS) =>
                 {
-                    let mut at = first;
                     for _ in 0..count {
                         // SAFETY: the caller's promise.
                         unsafe {
@@ -85,6 +88,7 @@ pub(super) unsafe fn run<
         };
     }
     heights!(1 2 3 4 5 6 7 8 9 10);
+    at
 }
 
 /// How many turns of the loop over a sum's products are written out for a tile of so many sums. Where operands' steps
@@ -191,8 +195,13 @@ unsafe fn tile<
     // SAFETY: the caller vouches for every address that counts and strides give.
     unsafe {
         let mut sums = Sums::<S, R>::zeros(simd);
-        let [outer, middle, inner] = gemm.sum;
+        let is_reversed = !UNIT_K && at.is_reversed;
         let mut operands = Operands::new::<R, UNIT_K>(gemm, at.a, at.panel);
+        if is_reversed {
+            operands.reverse::<R>(gemm.sum);
+        }
+        let sum = if is_reversed { gemm.sum.map(Axis::reversed) } else { gemm.sum };
+        let [outer, middle, inner] = sum;
         let unroll = match unroll::<S, UNIT_K>(R * vectors) {
             turns if SKIPS => turns.min(2),
             turns => turns,
@@ -348,6 +357,6 @@ unsafe fn tile<
 /// loop around it.
 #[inline(always)]
 const fn from_end(inner: Axis, outer: Axis) -> (usize, usize) {
-    let (a, b) = (inner.count * inner.a, inner.count * inner.b);
+    let (a, b) = (inner.count.wrapping_mul(inner.a), inner.count.wrapping_mul(inner.b));
     (outer.a.wrapping_sub(a), outer.b.wrapping_sub(b))
 }

@@ -214,6 +214,7 @@ impl InputGradient<'_> {
             finish: self.finish(to),
             ahead: Ahead::NOTHING,
             column_sums: core::ptr::null_mut(),
+            turns: false,
             c_is_near: false,
             has_zeros: false,
         };
@@ -248,6 +249,7 @@ impl InputGradient<'_> {
                 finish: self.finish(first * ci),
                 ahead: Ahead::NOTHING,
                 column_sums: core::ptr::null_mut(),
+                turns: false,
                 c_is_near: false,
                 has_zeros: true,
             };

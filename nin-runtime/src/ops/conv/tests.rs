@@ -301,6 +301,36 @@ fn direct_passes_agree_with_the_reference() {
     }
 }
 
+/// Numbers of panels that leave none, one and two of triples, and of rows that make tiles of several heights.
+#[cfg(feature = "parallel")]
+#[test]
+fn direct_weight_gradients_have_the_same_bits_for_any_number_of_threads() {
+    for (channels, input, window) in [
+        ((100, 96), (7, 8), Window::square(1, 1, 0)),
+        ((33, 110), (20, 20), Window::square(1, 1, 0)),
+        ((50, 128), (5, 5), Window::square(1, 1, 0)),
+        ((96, 10), (6, 6), Window::square(1, 1, 0)),
+        ((3, 256), (9, 9), Window::square(1, 1, 0)),
+        ((40, 80), (6, 7), Window::square(3, 1, 1)),
+    ] {
+        let case = Case::new(2, channels, input, window, Order::ChannelsLast);
+        for isa in Isa::available() {
+            let gradient = |threads: usize| {
+                let cx = Context::with_threads(isa, threads);
+                case.weight_gradient(|pass, dw, db| {
+                    let len = case.shape.direct_weight_gradient_work::<f32>(2);
+                    pass.direct(&cx, dw, db, &mut vec![f32::NAN; len]);
+                })
+            };
+            let alone = gradient(1);
+            for threads in [2, 3, 4, 6, 40] {
+                let name = isa.name();
+                assert!(gradient(threads) == alone, "{channels:?} {name}, {threads} threads");
+            }
+        }
+    }
+}
+
 /// Pointwise convolutions with few and many pixels and channels, of all widths of sums.
 #[test]
 fn sparse_gradients_agree_with_the_reference() {

@@ -130,6 +130,7 @@ impl<X: Element, T: Operand> Forward<'_, X, T> {
             finish: Finish::bias(self.bias.as_ptr(), self.relu),
             ahead: Ahead::NOTHING,
             column_sums: core::ptr::null_mut(),
+            turns: false,
             c_is_near: block.output_is_near,
             has_zeros: shape.is_pointwise(),
         };

@@ -67,24 +67,35 @@ struct Taps {
     x_rows: (usize, usize),
 }
 
-/// `count` things in equal shares, but for the last.
+/// `count` things in `len` equal shares, but for the last.
 struct Shares {
     count: usize,
     share: usize,
+    len: usize,
 }
 
 impl Shares {
-    fn new(count: usize, shares: usize) -> Self {
-        Self { count, share: count.div_ceil(shares) }
+    fn new(count: usize, most: usize) -> Self {
+        let share = count.div_ceil(most);
+        Self { count, share, len: count.div_ceil(share) }
     }
 
-    fn len(&self) -> usize {
-        self.count.div_ceil(self.share)
+    /// Shares of whole triples: what is left of them, one or two, belongs to the last one if it's one, and is one of its
+    /// own else.
+    fn of_triples(count: usize, most: usize) -> Self {
+        let triples = Self::new((count + 1) / 3, most);
+        Self { count, share: 3 * triples.share, len: triples.len }
     }
 
     fn get(&self, i: usize) -> Range<usize> {
-        i * self.share..((i + 1) * self.share).min(self.count)
+        let end = if i + 1 == self.len { self.count } else { (i + 1) * self.share };
+        i * self.share..end
     }
+}
+
+/// Whether register tiles [turn back](Gemm::turns). Four panels or fewer are one tile, and their blocks stay near anyway.
+const fn turns(shape: &ConvShape) -> bool {
+    shape.panels() > 4
 }
 
 impl GradientTasks {
@@ -94,28 +105,28 @@ impl GradientTasks {
             Order::ChannelsLast => (shape.kernel.0, shape.ci),
         };
         // A task for each thread: more of them read the same pixels more often. One panel alone would make narrow
-        // register tiles.
+        // register tiles. Tiles that turn back are the same on any number of threads.
         let (panels, tasks) = (shape.panels(), threads);
-        let by_panels = (1..=tasks)
-            .rev()
-            .find(|&n| tasks.is_multiple_of(n) && panels.is_multiple_of(n) && panels / n >= 2)
-            .unwrap_or(1);
-        let by_groups = common_divisor(groups, tasks / by_panels);
-        let by_channels = tasks / by_panels / by_groups;
-        Self {
-            panels: Shares { count: panels, share: panels / by_panels },
-            groups: Shares::new(groups, by_groups),
-            channels: Shares::new(channels, by_channels),
-        }
+        let panels = if turns(shape) {
+            Shares::of_triples(panels, tasks)
+        } else {
+            let by_panels = (1..=tasks)
+                .rev()
+                .find(|&n| tasks.is_multiple_of(n) && panels.is_multiple_of(n) && panels / n >= 2);
+            Shares::new(panels, by_panels.unwrap_or(1))
+        };
+        let groups = Shares::new(groups, common_divisor(groups, tasks / panels.len));
+        let by_channels = if turns(shape) { 1 } else { tasks / panels.len / groups.len };
+        Self { panels, groups, channels: Shares::new(channels, by_channels) }
     }
 
     fn count(&self) -> usize {
-        self.panels.len() * self.groups.len() * self.channels.len()
+        self.panels.len * self.groups.len * self.channels.len
     }
 
     fn part(&self, task: usize) -> Part {
-        let (task, channels) = (task / self.channels.len(), task % self.channels.len());
-        let (panels, groups) = (task / self.groups.len(), task % self.groups.len());
+        let (task, channels) = (task / self.channels.len, task % self.channels.len);
+        let (panels, groups) = (task / self.groups.len, task % self.groups.len);
         Part {
             panels: self.panels.get(panels),
             groups: self.groups.get(groups),
@@ -201,6 +212,7 @@ impl Part {
                     finish: Finish::ACCUMULATE,
                     ahead: core::mem::replace(&mut ahead, Ahead::NOTHING),
                     column_sums,
+                    turns: turns(shape),
                     c_is_near: false,
                     has_zeros: false,
                 };

@@ -357,6 +357,7 @@ pub(super) fn products(
             finish: Finish::NOTHING,
             ahead,
             column_sums: core::ptr::null_mut(),
+            turns: false,
             c_is_near: false,
             has_zeros: false,
         };
@@ -404,6 +405,7 @@ pub(super) fn weight_products(
             output: Output { outer: 0, row: PANEL, panel: problem.ci * PANEL },
             finish: if accumulate { Finish::ACCUMULATE } else { Finish::NOTHING },
             ahead,
+            turns: false,
             c_is_near: false,
             has_zeros: false,
             column_sums: match &sums {

@@ -80,8 +80,7 @@ impl Shares {
         Self { count, share, len: count.div_ceil(share) }
     }
 
-    /// Shares of whole triples: what is left of them, one or two, belongs to the last one if it's one, and is one of its
-    /// own else.
+    /// Shares of whole triples. One thing that is left over belongs to the last of them, and two count as another.
     fn of_triples(count: usize, most: usize) -> Self {
         let triples = Self::new((count + 1) / 3, most);
         Self { count, share: 3 * triples.share, len: triples.len }
@@ -93,7 +92,7 @@ impl Shares {
     }
 }
 
-/// Whether register tiles [turn back](Gemm::turns). Four panels or fewer are one tile, and their blocks stay near anyway.
+/// Whether register tiles [turn back](Gemm::turns). The rows of four panels or fewer stay near anyway.
 const fn turns(shape: &ConvShape) -> bool {
     shape.panels() > 4
 }

@@ -129,8 +129,8 @@ pub struct Gemm<'a, T = f32> {
     /// with a transposed `A` does it.
     pub(crate) column_sums: *mut T,
     /// Whether every second tile of the product with a transposed `A` turns back: it sums from last to first, and finds
-    /// near what the tile before it has read last. Which order a sum has then depends on its row among all rows, and on
-    /// how many panels are left behind its own and those that make a tile with it.
+    /// near what the tile before it has read last. Which order a sum has then depends on its row and on the width of its
+    /// tile: callers that share panels between products give each all rows, and let it start with a whole triple.
     pub(crate) turns: bool,
     /// Whether `C` is in the near caches, so that nobody need ask for it.
     pub(crate) c_is_near: bool,

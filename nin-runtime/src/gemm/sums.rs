@@ -83,8 +83,7 @@ impl<T: Operand> Operands<T> {
         for axis in sum {
             self.step::<R>((axis.count - 1) * axis.a, (axis.count - 1) * axis.b);
         }
-        let back = sum[2].reversed();
-        (self.a_step, self.b_step) = (back.a, back.b);
+        (self.a_step, self.b_step) = (self.a_step.wrapping_neg(), self.b_step.wrapping_neg());
     }
 
     /// What is asked for next is the next tile's row below these.

@@ -197,10 +197,11 @@ unsafe fn tile<
         let mut sums = Sums::<S, R>::zeros(simd);
         let is_reversed = !UNIT_K && at.is_reversed;
         let mut operands = Operands::new::<R, UNIT_K>(gemm, at.a, at.panel);
+        let mut sum = gemm.sum;
         if is_reversed {
-            operands.reverse::<R>(gemm.sum);
+            operands.reverse::<R>(sum);
+            sum = sum.map(Axis::reversed);
         }
-        let sum = if is_reversed { gemm.sum.map(Axis::reversed) } else { gemm.sum };
         let [outer, middle, inner] = sum;
         let unroll = match unroll::<S, UNIT_K>(R * vectors) {
             turns if SKIPS => turns.min(2),

@@ -133,9 +133,9 @@ impl Requests {
     }
 }
 
-/// What a tile asks for of `C` and of the gate. One panel's lines are asked for when the tile starts. Those of more
-/// panels would come so many at once that they made each other wait, and early enough to be gone from the first cache
-/// when they are used: a share of them is asked for with each of the tile's last runs.
+/// What a tile asks for of `C` and of the gate, unless it is a [`Trickle`]. One panel's lines are asked for when the tile
+/// starts. Those of more panels would come so many at once that they made each other wait, and early enough to be gone
+/// from the first cache when they are used: a share of them is asked for with each of the tile's last runs.
 ///
 /// Lines are asked for in the order in which they lie, since the processor's own prefetches then run ahead.
 pub(super) struct Prefetch<T, const R: usize, const P: usize, const UNIT_K: bool, const GATES: bool>
@@ -171,8 +171,11 @@ impl<T: Operand, const R: usize, const P: usize, const UNIT_K: bool, const GATES
     /// Asks for all of one panel.
     #[inline(always)]
     pub(super) fn all<S: Simd>(&mut self, simd: S, gemm: &Gemm<'_, T>) {
-        for matrix in 0..self.matrices {
-            self.ask(simd, gemm, matrix == 0);
+        if self.matrices > 0 {
+            self.ask_for_c(simd, gemm);
+        }
+        if self.matrices > 1 {
+            self.ask_for_gate(simd, gemm);
         }
     }
 
@@ -180,31 +183,129 @@ impl<T: Operand, const R: usize, const P: usize, const UNIT_K: bool, const GATES
     /// is read, then `C`.
     #[inline(always)]
     pub(super) fn share<S: Simd>(&mut self, simd: S, gemm: &Gemm<'_, T>, to_come: usize) {
-        self.ask(simd, gemm, to_come <= P * LINE);
+        if GATES && to_come > P * LINE {
+            self.ask_for_gate(simd, gemm);
+        } else {
+            self.ask_for_c(simd, gemm);
+        }
     }
 
-    /// Asks for one of `P` shares of a matrix.
+    /// Asks for one of `P` shares of the gate.
     #[inline(always)]
-    fn ask<S: Simd>(&mut self, simd: S, gemm: &Gemm<'_, T>, is_output: bool) {
+    fn ask_for_gate<S: Simd>(&mut self, simd: S, gemm: &Gemm<'_, T>) {
+        self.gate = Self::ask(simd, gemm, self.gate, |line| simd.prefetch(line));
+    }
+
+    /// Asks for one of `P` shares of `C`.
+    #[inline(always)]
+    fn ask_for_c<S: Simd>(&mut self, simd: S, gemm: &Gemm<'_, T>) {
+        self.c = Self::ask(simd, gemm, self.c, |line| simd.prefetch_to_write(line.cast_mut()));
+    }
+
+    /// Asks for the share of a matrix that lies here; returns where the next one does.
+    #[inline(always)]
+    fn ask<S: Simd>(
+        simd: S,
+        gemm: &Gemm<'_, T>,
+        mut at: *const T,
+        ask: impl Fn(*const T),
+    ) -> *const T {
         let (row, panel) = gemm.output.within_tile::<UNIT_K>();
         // A row's panels are neighbours, and else a panel's rows are.
         let (rows, panels) = if UNIT_K { (R.div_ceil(P), P) } else { (R, 1) };
-        let next = if is_output { &mut self.c } else { &mut self.gate };
-        let mut at = *next;
         for _ in 0..rows {
             at = simd.afresh(at);
             for j in 0..panels {
-                let line = at.wrapping_add(j * panel);
-                match is_output {
-                    true => simd.prefetch_to_write(line.cast_mut()),
-                    false => simd.prefetch(line),
-                }
+                ask(at.wrapping_add(j * panel));
             }
             at = at.wrapping_add(row);
         }
         if !UNIT_K {
             at = at.wrapping_add(panel).wrapping_sub(rows * row);
         }
-        *next = at;
+        at
+    }
+}
+
+/// Lines that the widest gated tile asks for.
+const MOST_LINES: usize = 48;
+
+/// Where the lines of the gate and of `C` lie that a tile asks for one by one, in bytes from its first sum.
+pub(super) struct Lines {
+    offsets: [usize; MOST_LINES],
+    count: usize,
+}
+
+impl Lines {
+    /// Those of a tile of `R` rows and `P` panels: first the gate's, which are read.
+    #[inline(always)]
+    pub(super) fn new<T: Operand, const R: usize, const P: usize>(gemm: &Gemm<'_, T>) -> Self {
+        assert!(2 * R * P <= MOST_LINES, "a tile of {R} rows and {P} panels");
+        let mut lines = Self { offsets: [0; MOST_LINES], count: 0 };
+        if gemm.finish.step == Step::Gate {
+            lines.push::<T, R, P>(gemm, gemm.finish.operand.addr().wrapping_sub(gemm.c.addr()));
+        }
+        lines.push::<T, R, P>(gemm, 0);
+        lines
+    }
+
+    /// Adds those of a matrix that lies so many bytes from `C`, modulo the size of memory.
+    #[inline(always)]
+    fn push<T: Operand, const R: usize, const P: usize>(
+        &mut self,
+        gemm: &Gemm<'_, T>,
+        distance: usize,
+    ) {
+        for i in 0..R {
+            for j in 0..P {
+                let at = (i * gemm.output.row + j * gemm.output.panel) * size_of::<T>();
+                self.offsets[self.count + i * P + j] = at.wrapping_add(distance);
+            }
+        }
+        self.count += R * P;
+    }
+}
+
+/// What a tile asks for line by line, one with each of its last turns that are written out, for which its loop need not
+/// be interrupted. Until then the first is asked for again and again, as in [`Stream::ask_for_one`].
+pub(super) struct Trickle<'a> {
+    lines: Option<&'a Lines>,
+    /// The tile's first sum.
+    first: *const u8,
+    next: *const usize,
+    /// Whether lines are due, 1 or 0.
+    step: usize,
+}
+
+impl<'a> Trickle<'a> {
+    /// The tile's whose first sum is at `c`, if it has lines.
+    #[inline(always)]
+    pub(super) fn new<T>(lines: Option<&'a Lines>, c: *const T) -> Self {
+        let next = lines.map_or(core::ptr::null(), |lines| lines.offsets.as_ptr());
+        Self { lines, first: c.cast(), next, step: 0 }
+    }
+
+    /// How many of the next products, with so many more to come, go in one run, where `unroll` turns are written out.
+    #[inline(always)]
+    pub(super) fn run(&mut self, to_come: usize, unroll: usize) -> usize {
+        let last = self.lines.map_or(0, |lines| lines.count) * unroll;
+        if to_come > last {
+            return to_come - last;
+        }
+        self.step = 1;
+        to_come
+    }
+
+    /// Asks for the next line that is due.
+    ///
+    /// # Safety
+    /// The tile must have lines, and ask at most once for each `unroll` products.
+    #[inline(always)]
+    pub(super) unsafe fn ask_for_one<S: Simd>(&mut self, simd: S) {
+        // SAFETY: lines are due with no more than the last `count · unroll` products, so that there are enough.
+        unsafe {
+            simd.prefetch(self.first.wrapping_add(*self.next));
+            self.next = self.next.add(self.step);
+        }
     }
 }

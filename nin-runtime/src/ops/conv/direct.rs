@@ -14,6 +14,7 @@ use super::{ConvShape, InputGradient, Source};
 use crate::gemm::{Ahead, Axis, Finish, Gemm, Output};
 use crate::simd::{Element, Format, Isa, PANEL, as_f32, padded};
 use crate::{Context, DisjointMut, Order};
+use core::ops::Range;
 
 /// Elements of one operand's block that should stay in the second cache while all panels pass: 256 KiB.
 pub(super) const BLOCK: usize = 1 << 16;
@@ -103,12 +104,6 @@ const fn overhang(
     (before, after)
 }
 
-/// Splits `rows` into blocks of nearly one size: of whole rows of `width` elements, at most [`BLOCK`] elements
-/// each, and as many for each of the `threads`.
-fn block_rows(rows: usize, width: usize, threads: usize) -> usize {
-    even_share(rows, (BLOCK / width).max(1), if threads > 1 { 2 * threads } else { 1 })
-}
-
 /// How many of `len` things make a share, of [`even_shares`].
 fn even_share(len: usize, most: usize, parts: usize) -> usize {
     len.div_ceil(even_shares(len, most, parts)).max(1)
@@ -118,6 +113,17 @@ fn even_share(len: usize, most: usize, parts: usize) -> usize {
 /// as far as there are so many things.
 pub(super) fn even_shares(len: usize, most: usize, parts: usize) -> usize {
     len.div_ceil(most).next_multiple_of(parts).min(len).max(1)
+}
+
+/// The rows that one of some nearly equal shares has. They end with whole register tiles of eight rows, where there are
+/// so many that this makes no share much longer than others.
+fn whole_tiles(share: usize, shares: usize, rows: usize) -> Range<usize> {
+    let step = if rows / shares >= 8 * 8 { 8 } else { 1 };
+    let start = |share: usize| match share * rows / shares {
+        end if end == rows => rows,
+        start => start / step * step,
+    };
+    start(share)..start(share + 1)
 }
 
 impl InputGradient<'_> {
@@ -231,12 +237,14 @@ impl InputGradient<'_> {
         let (ci, co) = (padded(shape.ci), padded(shape.co));
         // A gate is a third matrix beside both gradients: about two thirds of the rows then take as much room.
         let width = if self.gate.is_some() { co + ci / 2 } else { co };
-        let block = block_rows(pixels, width, cx.threads());
+        let shares = if cx.threads() > 1 { 2 * cx.threads() } else { 1 };
+        let blocks = even_shares(pixels, (BLOCK / width).max(1), shares).min(pixels);
         let dx = DisjointMut::new(dx);
-        cx.for_each(pixels.div_ceil(block), self.n * shape.macs(), |task| {
-            let first = task * block;
+        cx.for_each(blocks, self.n * shape.macs(), |task| {
+            let rows = whole_tiles(task, blocks, pixels);
+            let first = rows.start;
             let gemm = Gemm {
-                rows: (1, block.min(pixels - first)),
+                rows: (1, rows.len()),
                 panels: ci / PANEL,
                 sum: [Axis::ONCE, Axis::ONCE, Axis { count: shape.co, a: 1, b: PANEL }],
                 a: self.dy[first * co..].as_ptr(),
@@ -296,3 +304,6 @@ fn bordered<'a, X: Element>(
     border.copy(cx, n, source, work);
     Bordered::Copies(work)
 }
+
+#[cfg(test)]
+mod tests;

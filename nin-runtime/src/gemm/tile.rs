@@ -131,7 +131,7 @@ fn asks_for_c<T, const P: usize>(gemm: &Gemm<'_, T>) -> bool {
 /// and more runs, or more requests at a time, cost long sums 1 to 2 %. Others do not gain by it.
 #[inline(always)]
 fn trickles<T: Operand, const P: usize, const GATES: bool>(gemm: &Gemm<'_, T>) -> bool {
-    GATES && P == 3 && asks_for_b::<T, P, true>(gemm)
+    GATES && asks_for_b::<T, P, true>(gemm)
 }
 
 /// Whether a sum goes by lines. The processor foresees where loops of eight turns end, and of loops of 24 or more only if
@@ -273,7 +273,8 @@ unsafe fn tile<
                             stream.ask_for_one(simd);
                         } else if !SKIPS {
                             operands.ask::<S, R>(simd, next_lines::<R>(unroll));
-                            if GATES && P == 3 && $b {
+                            // SAFETY: gated tiles that ask for `B` have lines, and ask once for so many turns.
+                            if GATES && $b {
                                 trickle.ask_for_one(simd);
                             }
                         }
